@@ -1,0 +1,116 @@
+"""Saliency files: one map (h_S, w_S) and what it was made from.
+
+A saliency file is a ``.npz`` with the key ``saliency``, float32 and summing to 1, beside whatever
+its writer noted (dataset, split, image size, method, parameters), or a bare ``.npy`` map such as
+other code may leave. Neither is ever unpickled.
+"""
+
+from pathlib import Path
+from typing import Any, Mapping, Union
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ['check_saliency', 'load_saliency', 'save_saliency']
+
+_KEY = 'saliency'
+_REMEDY = (
+    "Set 'saliency.path' in the 'zoom' of the data preprocessor to a saliency file, or make one "
+    'with: python tools/compute_saliency.py CONFIG'
+)
+
+
+def check_saliency(saliency: np.ndarray) -> np.ndarray:
+    """Checks that an array is a saliency map and normalises it.
+
+    Args:
+        saliency: (h_S, w_S), at least 2x2, finite, non-negative, of any real type.
+
+    Returns:
+        (h_S, w_S) float32 summing to 1. A map of zeros prefers no place, and becomes uniform.
+
+    Raises:
+        ValueError: if it is no such map; the message says what is wrong with it.
+    """
+    array = np.asarray(saliency)
+    if array.dtype.kind not in 'fiub':
+        raise ValueError(f'a saliency map holds real numbers, not {array.dtype}')
+    if array.ndim != 2 or min(array.shape) < 2:
+        raise ValueError(f'a saliency map is (h_S, w_S), at least 2x2; this one is {array.shape}')
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError('a saliency map is finite; this one has NaN or infinite cells')
+    if (array < 0).any():
+        raise ValueError(f'a saliency map is non-negative; this one reaches {array.min():.3g}')
+    total = array.sum()
+    array = array / total if total > 0 else np.full_like(array, 1 / array.size)
+    return array.astype(np.float32)
+
+
+def load_saliency(path: Union[str, Path]) -> tuple[Tensor, dict[str, Any]]:
+    """Reads a saliency file.
+
+    Args:
+        path: a ``.npz`` written by :func:`save_saliency`, or a bare ``.npy`` map.
+
+    Returns:
+        The map, (h_S, w_S) float32 summing to 1, and what it was made from (empty for ``.npy``).
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file holds no saliency map.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'saliency.path: there is no saliency file {path}. {_REMEDY}')
+    try:
+        array, info = _read(path)
+        return torch.from_numpy(check_saliency(array)), info
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise ValueError(f'saliency.path: cannot use {path}: {error}. {_REMEDY}') from error
+
+
+def save_saliency(
+    path: Union[str, Path], saliency: Union[Tensor, np.ndarray], info: Mapping[str, Any]
+) -> Path:
+    """Writes a saliency file.
+
+    Args:
+        path: where to; ends in ``.npz``. Missing folders are made.
+        saliency: (h_S, w_S), non-negative; normalised to sum 1 on the way.
+        info: what the map was made from: strings, numbers, and flat sequences of either.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: if the map is none, the name does not end in ``.npz``, or a value of ``info``
+            could not be read back without pickle.
+    """
+    path = Path(path)
+    if path.suffix != '.npz':
+        raise ValueError(f'a saliency file ends in .npz; got {path}')
+    if isinstance(saliency, Tensor):
+        saliency = saliency.detach().cpu().numpy()
+    arrays = {key: np.asarray(value) for key, value in info.items()}
+    unreadable = [key for key, array in arrays.items() if array.dtype.kind not in 'fiubU' or key == _KEY]
+    if unreadable:
+        raise ValueError(f'the notes of a saliency file are strings and numbers; see {unreadable}')
+    array = check_saliency(saliency)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('wb') as file:
+        np.savez_compressed(file, **{_KEY: array}, **arrays)
+    return path
+
+
+def _read(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    content = np.load(path, allow_pickle=False)
+    if isinstance(content, np.ndarray):
+        return content, {}
+    with content:
+        if _KEY not in content.files:
+            raise ValueError(f"it has no key '{_KEY}', only {content.files}")
+        info = {key: content[key].tolist() for key in content.files if key != _KEY}
+        return content[_KEY], info
