@@ -1,0 +1,112 @@
+# Sourced by quickstart.sh and run_tests.sh: finds or makes the Python environment.
+#
+# An active environment that already holds torch and the MM libraries is used as it is.
+# Otherwise `.venv` is made in the repository root; an unfinished one is completed.
+#
+#   LZU_PYTHON         the Python to make `.venv` from (3.8 to 3.11; default: python3.11 or python3)
+#   LZU_TORCH_INSTALL  what pip is asked for (default: torch==2.13.0); add an index of your choice
+#                      here for a CPU-only or another CUDA build
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="$ROOT/.venv"
+CONSTRAINTS="$ROOT/requirements/constraints.txt"
+LOG="$VENV/lzu_install.log"
+
+say() { printf '\033[1m[lzu_mm]\033[0m %s\n' "$*"; }
+die() { printf '[lzu_mm] error: %s\n' "$*" >&2; exit 1; }
+
+# imports PYTHON MODULE...: whether that Python can import all of them.
+imports() {
+    local python="$1"; shift
+    "$python" -c "import $(IFS=,; echo "$*")" >/dev/null 2>&1
+}
+
+RUNTIME=(torch mmengine mmcv.ops mmdet mmseg mmdet3d)
+TEST_TOOLS=(pytest hypothesis ruff mypy)
+
+# quietly COMMAND...: output to the log, whose end is shown when the command fails.
+quietly() {
+    "$@" >>"$LOG" 2>&1 && return
+    tail -n 25 "$LOG" >&2
+    return 1
+}
+
+install() { quietly "$VENV/bin/python" -m pip install -c "$CONSTRAINTS" "$@"; }
+
+make_venv() {
+    [ -x "$VENV/bin/python" ] && return
+    local base="${LZU_PYTHON:-$(command -v python3.11 || command -v python3)}"
+    [ -n "$base" ] || die 'no Python found; install Python 3.11 or set LZU_PYTHON'
+    "$base" -m venv "$VENV" ||
+        die "could not make $VENV with $base (on Debian and Ubuntu: apt-get install python3-venv)"
+}
+
+install_torch() {
+    imports "$VENV/bin/python" torch && return
+    # shellcheck disable=SC2086  # the variable may hold several words
+    install ${LZU_TORCH_INSTALL:-torch==2.13.0} || die "torch did not install; see $LOG"
+}
+
+# pip keeps the compiled wheel for the next environment, but under a name that says nothing of the
+# torch it was compiled against: one that does not load is compiled anew.
+install_mmcv() {
+    imports "$VENV/bin/python" mmcv.ops && return
+    install --no-build-isolation mmcv==2.1.0 || die "mmcv did not install; see $LOG"
+    imports "$VENV/bin/python" cv2 || use_headless_opencv
+    imports "$VENV/bin/python" mmcv.ops && return
+    say 'the mmcv wheel in the cache of pip does not fit this torch: compiling it anew'
+    install --no-build-isolation --no-cache-dir --no-deps --force-reinstall mmcv==2.1.0 ||
+        die "mmcv did not compile; see $LOG"
+}
+
+# opencv-python needs libGL, which servers often lack; the headless build is the same without windows.
+use_headless_opencv() {
+    say 'cv2 does not import (no libGL on this machine?): taking the build without windows'
+    quietly "$VENV/bin/python" -m pip uninstall -y opencv-python opencv-python-headless
+    install opencv-python-headless || die "opencv-python-headless did not install; see $LOG"
+}
+
+check_venv() {
+    imports "$VENV/bin/python" cv2 || use_headless_opencv
+    imports "$VENV/bin/python" open3d ||
+        say 'note: open3d does not import (apt-get install libgl1 libusb-1.0-0); only point cloud windows need it'
+    "$VENV/bin/python" -c "import $(IFS=,; echo "${RUNTIME[*]}")" 2>>"$LOG" && return
+    tail -n 5 "$LOG" >&2
+    die "a library does not import (above). If a shared object is missing, on Debian and Ubuntu:
+    apt-get install libgl1 libglib2.0-0 libx11-6 libgomp1"
+}
+
+# prepare_environment [tests]: sets PYTHON; with `tests`, to one that holds the test tools too.
+prepare_environment() {
+    local active
+    active="$(command -v python || true)"
+    export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"
+    if [ -n "$active" ] && [ "$active" != "$VENV/bin/python" ] && imports "$active" "${RUNTIME[@]}"; then
+        PYTHON="$active"
+        say "using the active environment: $PYTHON"
+        [ "${1:-}" != tests ] || imports "$PYTHON" "${TEST_TOOLS[@]}" ||
+            die "it lacks test tools: $PYTHON -m pip install ${TEST_TOOLS[*]}"
+        return
+    fi
+    PYTHON="$VENV/bin/python"
+    local wanted stamp="$VENV/lzu_installed"
+    wanted="$(cat "$ROOT/pyproject.toml" "$CONSTRAINTS" "${BASH_SOURCE[0]}" | cksum)"
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+        say "using $VENV"
+        return
+    fi
+    say "[1/5] virtual environment in $VENV"
+    make_venv
+    say "[2/5] torch (log: $LOG)"
+    install --upgrade pip 'setuptools<81' wheel ninja psutil || die "pip failed; see $LOG"
+    install_torch
+    say '[3/5] mmcv: compiled once, about 9 minutes on two cores; later environments reuse the wheel'
+    install_mmcv
+    say '[4/5] MMDetection, MMSegmentation, MMDetection3D and the test tools'
+    install --no-build-isolation -e "$ROOT[det,seg,det3d,tests]" ||
+        die "the MM libraries did not install; see $LOG"
+    say '[5/5] checking the imports'
+    check_venv
+    printf '%s\n' "$wanted" >"$stamp"
+    say 'the environment is ready'
+}
