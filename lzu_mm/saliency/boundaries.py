@@ -7,7 +7,7 @@ training set, is the map.
 Convention: sizes are (h, w); cell (i, j) of the map covers an h_S-th by a w_S-th of the image.
 """
 
-from typing import Optional
+from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
@@ -72,7 +72,7 @@ class BoundarySaliency:
         self.grid_shape = grid_shape
         self.ignore_index = ignore_index
         self.count = 0
-        self._density: Optional[Tensor] = None
+        self._density: Tensor | None = None
 
     def add(self, labels: Tensor) -> None:
         """Adds one label map.

@@ -5,8 +5,10 @@ its writer noted (dataset, split, image size, method, parameters), or a bare ``.
 other code may leave. Neither is ever unpickled.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any, Mapping, Union
+from typing import Any, Mapping
 from zipfile import BadZipFile
 
 import numpy as np
@@ -49,7 +51,7 @@ def check_saliency(saliency: np.ndarray) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def load_saliency(path: Union[str, Path]) -> tuple[Tensor, dict[str, Any]]:
+def load_saliency(path: str | Path) -> tuple[Tensor, dict[str, Any]]:
     """Reads a saliency file.
 
     Args:
@@ -72,9 +74,7 @@ def load_saliency(path: Union[str, Path]) -> tuple[Tensor, dict[str, Any]]:
         raise ValueError(f'saliency.path: cannot use {path}: {error}. {_REMEDY}') from error
 
 
-def save_saliency(
-    path: Union[str, Path], saliency: Union[Tensor, np.ndarray], info: Mapping[str, Any]
-) -> Path:
+def save_saliency(path: str | Path, saliency: Tensor | np.ndarray, info: Mapping[str, Any]) -> Path:
     """Writes a saliency file.
 
     Args:
@@ -95,7 +95,9 @@ def save_saliency(
     if isinstance(saliency, Tensor):
         saliency = saliency.detach().cpu().numpy()
     arrays = {key: np.asarray(value) for key, value in info.items()}
-    unreadable = [key for key, array in arrays.items() if array.dtype.kind not in 'fiubU' or key == _KEY]
+    unreadable = [
+        key for key, array in arrays.items() if array.dtype.kind not in 'fiubU' or key == _KEY
+    ]
     if unreadable:
         raise ValueError(f'the notes of a saliency file are strings and numbers; see {unreadable}')
     array = check_saliency(saliency)
@@ -106,6 +108,10 @@ def save_saliency(
 
 
 def _read(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    with path.open('rb') as file:
+        start = file.read(6)
+    if not start.startswith((b'PK', b'\x93NUMPY')):
+        raise ValueError('it is neither .npz nor .npy')
     content = np.load(path, allow_pickle=False)
     if isinstance(content, np.ndarray):
         return content, {}

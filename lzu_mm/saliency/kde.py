@@ -13,7 +13,7 @@ the map covers an h_S-th by a w_S-th of the image; its centre is ((j + 1/2) W / 
 (i + 1/2) H / h_S). K factors over the axes, so that K boxes cost (h_S + w_S) K exponentials.
 """
 
-from typing import Optional, Union
+from __future__ import annotations
 
 import torch
 from torch import Tensor
@@ -28,8 +28,8 @@ def box_saliency(
     boxes: Tensor,
     image_size: tuple[int, int],
     grid_shape: tuple[int, int] = (31, 51),
-    bandwidth: Union[float, Tensor] = 64.0,
-    amplitude: Union[float, Tensor] = 1.0,
+    bandwidth: float | Tensor = 64.0,
+    amplitude: float | Tensor = 1.0,
 ) -> Tensor:
     """Saliency of a set of boxes, after FOVEA (the formula heads this module).
 
@@ -73,7 +73,7 @@ class BoxSaliency:
         self.bandwidth = bandwidth
         self.amplitude = amplitude
         self.count = 0
-        self._density: Optional[Tensor] = None
+        self._density: Tensor | None = None
 
     def add(self, boxes: Tensor, image_size: tuple[int, int]) -> None:
         """Adds the boxes of one image.
@@ -99,8 +99,8 @@ def _density(
     boxes: Tensor,
     image_size: tuple[int, int],
     grid_shape: tuple[int, int],
-    bandwidth: Union[float, Tensor],
-    amplitude: Union[float, Tensor],
+    bandwidth: float | Tensor,
+    amplitude: float | Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Sum of A K / (1e-5 + sum K) over the boxes, (h_S, w_S), and how many of them count."""
     _check(boxes, image_size, grid_shape, bandwidth, amplitude)
@@ -135,8 +135,8 @@ def _check(
     boxes: Tensor,
     image_size: tuple[int, int],
     grid_shape: tuple[int, int],
-    bandwidth: Union[float, Tensor],
-    amplitude: Union[float, Tensor],
+    bandwidth: float | Tensor,
+    amplitude: float | Tensor,
 ) -> None:
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f'boxes are (K, 4) as (x1, y1, x2, y2); got {tuple(boxes.shape)}')

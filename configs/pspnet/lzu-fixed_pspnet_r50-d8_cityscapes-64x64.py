@@ -1,0 +1,15 @@
+# Learning to Zoom and Unzoom with one fixed map for all images (S_D): the boundaries between
+# classes in the training labels. tools/compute_saliency.py makes the file.
+_base_ = './pspnet_r50-d8_cityscapes.py'
+
+data_preprocessor = dict(
+    type='lzu_mm.ZoomSegDataPreProcessor',
+    zoom=dict(
+        size=(64, 64),
+        saliency=dict(type='lzu_mm.FixedSaliency', path='data/saliency/cityscapes.npz'),
+    ),
+)
+# PSPNet has no neck: the two levels that its heads read are unzoomed.
+model = dict(
+    data_preprocessor=data_preprocessor, neck=dict(type='lzu_mm.UnzoomNeck', levels=(2, 3))
+)

@@ -1,0 +1,34 @@
+# PSPNet small enough for two CPU cores, trained from scratch on mini-street
+# (tools/make_mini_street.py) in the layout of Cityscapes. The environment variable MINI_STREET
+# moves the data elsewhere. SyncBN cannot train on a CPU.
+_base_ = './pspnet_r50-d8_cityscapes.py'
+
+data_root = '{{$MINI_STREET:data/mini_street}}/cityscapes/'
+
+norm_cfg = dict(type='BN', requires_grad=True)
+data_preprocessor = dict(size=None, size_divisor=8)
+model = dict(
+    data_preprocessor=data_preprocessor,
+    pretrained=None,
+    backbone=dict(depth=18, norm_cfg=norm_cfg),
+    decode_head=dict(in_channels=512, channels=128, norm_cfg=norm_cfg),
+    auxiliary_head=dict(in_channels=256, channels=64, norm_cfg=norm_cfg),
+)
+
+train_dataloader = dict(batch_size=8, dataset=dict(data_root=data_root))
+val_dataloader = dict(batch_size=4, num_workers=2, dataset=dict(data_root=data_root))
+test_dataloader = val_dataloader
+
+train_cfg = dict(max_iters=800, val_interval=400)
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=4e-4, weight_decay=0.01),
+    clip_grad=dict(max_norm=10),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
+    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, begin=0, end=800, T_max=800, by_epoch=False),
+]
+default_hooks = dict(
+    logger=dict(interval=10),
+    checkpoint=dict(interval=400, max_keep_ckpts=1, save_best='mIoU'),
+)
