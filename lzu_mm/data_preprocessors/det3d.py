@@ -1,0 +1,85 @@
+"""Zoom for monocular MMDetection3D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmdet3d.models import Det3DDataPreprocessor
+from mmdet3d.structures import Det3DDataSample
+from torch import Tensor
+
+from ..registry import MODELS
+from .labels import Size, ratios, scale_instances
+from .zoom import ZoomMixin
+
+
+class ZoomedDet3DDataSample(Det3DDataSample):
+    """A sample in the frame of the zoomed image until its predictions arrive.
+
+    Heads read ``cam2img`` of the zoomed frame to predict; whoever reads the predictions draws them
+    on the original image and needs the original ``cam2img``. 2D boxes, which heads leave in the
+    zoomed frame because ``scale_factor`` knows nothing of it, return with it.
+    """
+
+    def set_field(self, value: Any, name: str, *args: Any, **kwargs: Any) -> None:
+        """See ``BaseDataElement.set_field``."""
+        if name == '_pred_instances' and 'bboxes' in value:
+            scale_instances(value, self.metainfo['zoomed_shape'], self.metainfo['source_shape'])
+        super().set_field(value, name, *args, **kwargs)
+        if name == '_pred_instances_3d' and 'source_cam2img' in self.metainfo:
+            self.set_metainfo({'cam2img': self.metainfo['source_cam2img']})
+
+
+@MODELS.register_module()
+class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
+    """``Det3DDataPreprocessor`` that zooms first; see :class:`ZoomMixin` for ``zoom``.
+
+    ``cam2img`` follows the image, ``scale_factor`` and depths stay: 3D boxes come out in the
+    camera's frame as before.
+    """
+
+    def get_images(self, data: dict[str, Any]) -> Any:
+        """See :meth:`ZoomMixin.get_images`."""
+        images = data['inputs']['img'] if isinstance(data, dict) else None
+        if images is None or images[0].dim() != 3:
+            raise ValueError(
+                'ZoomDet3DDataPreprocessor takes one image per sample (monocular models, '
+                "load_type='mv_image_based'), without multi-view inputs or lists of views"
+            )
+        return images
+
+    def set_images(self, data: dict[str, Any], images: list[Tensor]) -> dict[str, Any]:
+        """See :meth:`ZoomMixin.set_images`."""
+        return {**data, 'inputs': {**data['inputs'], 'img': images}}
+
+    def get_canvas(self, output: dict[str, Any]) -> Tensor:
+        """See :meth:`ZoomMixin.get_canvas`."""
+        return output['inputs']['imgs']
+
+    def scale_sample(
+        self, sample: Det3DDataSample, source: Size, size: Size, training: bool
+    ) -> Det3DDataSample:
+        """See :meth:`ZoomMixin.scale_sample`."""
+        metainfo = sample.metainfo
+        update = {'img_shape': size, 'source_shape': source, 'zoomed_shape': size}
+        if 'cam2img' in metainfo:
+            update['cam2img'] = _scale_rows(metainfo['cam2img'], ratios(source, size))
+            update['source_cam2img'] = metainfo['cam2img']
+        zoomed = ZoomedDet3DDataSample(metainfo={**metainfo, **update})
+        for name, value in sample.items():
+            zoomed.set_field(value, f'_{name}' if hasattr(Det3DDataSample, name) else name)
+        if training:
+            for name in ('gt_instances', 'gt_instances_3d', 'ignored_instances'):
+                if name in zoomed:
+                    scale_instances(zoomed.get(name), source, size)
+        return zoomed
+
+
+def _scale_rows(cam2img: Any, ratio: tuple[float, float]) -> Any:
+    """Scale the x and y rows of intrinsics, kept in the type they came in."""
+    matrix = np.array(cam2img.cpu() if isinstance(cam2img, Tensor) else cam2img, dtype=np.float64)
+    matrix[:2] *= np.array(ratio)[:, None]
+    if isinstance(cam2img, Tensor):
+        return cam2img.new_tensor(matrix)
+    return matrix.astype(cam2img.dtype) if isinstance(cam2img, np.ndarray) else matrix.tolist()

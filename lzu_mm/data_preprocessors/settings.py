@@ -1,0 +1,72 @@
+"""The ``zoom`` entry of a zoom data preprocessor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+_MAX_SCALE = 4
+
+
+@dataclass(frozen=True)
+class ZoomSettings:
+    """How to zoom, as written in a config.
+
+    Args:
+        saliency: Config of a saliency module, such as ``dict(type='lzu_mm.FixedSaliency',
+            path='data/saliency/argoverse_hd.npz')``.
+        scale: Ratio of each side of the zoomed image to the source image, in (0, 4].
+        size: (h, w) of the zoomed image in pixels, instead of ``scale``.
+        attraction_fwhm: Full width at half maximum of the attraction kernel, in saliency nodes.
+        anti_crop: Map edges to edges, so that nothing is cropped.
+        separable: One function per axis instead of one for the plane.
+        align_corners: Put pixel centres at the ends of the axes, as the authors of LZU did.
+        max_magnification: Bound of the local magnification of an axis, above 1.
+
+    Raises:
+        ValueError: If not exactly one of ``scale`` and ``size`` is given, or one is out of range.
+    """
+
+    saliency: dict[str, Any]
+    scale: float | None = None
+    size: tuple[int, int] | None = None
+    attraction_fwhm: float = 10
+    anti_crop: bool = True
+    separable: bool = True
+    align_corners: bool = False
+    max_magnification: float = 1000
+
+    def __post_init__(self) -> None:
+        if (self.scale is None) == (self.size is None):
+            raise ValueError(
+                'zoom takes either scale (a ratio) or size (h, w): got '
+                f'zoom.scale={self.scale}, zoom.size={self.size}'
+            )
+        if self.scale is not None and not 0 < self.scale <= _MAX_SCALE:
+            raise ValueError(f'zoom.scale must be in (0, {_MAX_SCALE}], got {self.scale}')
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+            raise ValueError(f'zoom.size must be (h, w), both at least 1, got {self.size}')
+
+    def output_size(self, source: tuple[int, int]) -> tuple[int, int]:
+        """Size of the zoomed image.
+
+        Args:
+            source: (h, w) of the source image.
+
+        Returns:
+            (h, w) of the zoomed image, each at least 1.
+        """
+        if self.size is not None:
+            return int(self.size[0]), int(self.size[1])
+        assert self.scale is not None
+        h, w = (max(int(n * self.scale + 0.5), 1) for n in source)
+        return h, w
+
+    def warp_options(self) -> dict[str, Any]:
+        """Keyword arguments for :func:`lzu_mm.warps.saliency_to_warp`."""
+        return {
+            'attraction_fwhm': self.attraction_fwhm,
+            'anti_crop': self.anti_crop,
+            'separable': self.separable,
+            'max_magnification': self.max_magnification,
+        }

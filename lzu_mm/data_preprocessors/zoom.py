@@ -1,0 +1,164 @@
+"""Zoom in front of a stock data preprocessor.
+
+The zoom comes first: normalising, padding and batching, all inherited, then run on the small image.
+Labels and metainfo are scaled as for a uniform resize, because unzoomed features lie as if that had
+taken place (LZU, Thavamani et al., CVPR 2023).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from ..link import WarpLink, ZoomedBatch
+from ..registry import MODELS
+from ..saliency import BaseSaliency
+from ..warps import Warp, saliency_to_warp, zoom_image
+from .settings import ZoomSettings
+
+
+class ZoomMixin(BaseDataPreprocessor):
+    """Zooms the images of a batch and scales its samples before the parent sees them.
+
+    Mix in before a stock data preprocessor. A subclass says how a sample follows, in
+    :meth:`scale_sample`, and where the images lie if not in ``data['inputs']``.
+
+    Args:
+        *args: The parent's arguments.
+        zoom: See :class:`ZoomSettings`.
+        **kwargs: The parent's arguments.
+
+    Raises:
+        ValueError: If ``zoom`` is missing or a setting in it is wrong.
+    """
+
+    def __init__(self, *args: Any, zoom: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not zoom or 'saliency' not in zoom:
+            raise ValueError(
+                f'{type(self).__name__} needs zoom=dict(scale=0.5, saliency=dict(type=...)) in '
+                'model.data_preprocessor'
+            )
+        unknown = set(zoom) - set(ZoomSettings.__dataclass_fields__)
+        if unknown:
+            raise ValueError(
+                f'zoom has no setting {sorted(unknown)}; it takes '
+                f'{list(ZoomSettings.__dataclass_fields__)}'
+            )
+        self.zoom = ZoomSettings(**zoom)
+        self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
+        self.link = WarpLink()
+        self._warned_unlinked = False
+
+    def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Zoom, then preprocess as the parent does.
+
+        Args:
+            data: A batch of the dataloader; it is left untouched.
+            training: Whether to scale labels as well, and to augment.
+
+        Returns:
+            The parent's output for the zoomed batch.
+        """
+        self._warn_if_unlinked()
+        data = self.cast_data(data)
+        images = list(self.get_images(data))
+        samples = data.get('data_samples')
+        warp = self.warp(images, samples, training)
+        sizes = [self.zoom.output_size(_size(image)) for image in images]
+        zoomed = [
+            zoom_image(
+                image,
+                None if warp is None else warp.index(slice(i, i + 1)),
+                size,
+                self.zoom.align_corners,
+            )
+            for i, (image, size) in enumerate(zip(images, sizes))
+        ]
+        data = self.set_images(data, zoomed)
+        if samples is not None:
+            data['data_samples'] = [
+                sample
+                if sample is None
+                else self.scale_sample(sample, _size(image), size, training)
+                for sample, image, size in zip(samples, images, sizes)
+            ]
+        output = super().forward(data, training)
+        self._publish(warp, sizes, output)
+        return output
+
+    def warp(self, images: list[Tensor], samples: list[Any] | None, training: bool) -> Warp | None:
+        """The warps of a batch.
+
+        Args:
+            images: Source images, each (C, H, W).
+            samples: Their data samples, if any.
+            training: Whether the batch is one to train on.
+
+        Returns:
+            A batch of warps, or None where every warp is the identity.
+        """
+        if self.saliency.is_uniform:
+            return None
+        # Geometry keeps float32 under autocast too.
+        with torch.autocast(images[0].device.type, enabled=False):
+            saliency = self.saliency(images, samples, training)
+            return saliency_to_warp(saliency, **self.zoom.warp_options())
+
+    def get_images(self, data: dict[str, Any]) -> Any:
+        """The source images of a batch: a sequence of (C, H, W) or one (N, C, H, W)."""
+        return data['inputs']
+
+    def set_images(self, data: dict[str, Any], images: list[Tensor]) -> dict[str, Any]:
+        """A batch with other images."""
+        return {**data, 'inputs': images}
+
+    def get_canvas(self, output: dict[str, Any]) -> Tensor:
+        """The padded images (N, C, H, W) of the parent's output."""
+        return output['inputs']
+
+    def scale_sample(
+        self, sample: Any, source: tuple[int, int], size: tuple[int, int], training: bool
+    ) -> Any:
+        """Let a sample follow its image, as for a uniform resize.
+
+        Args:
+            sample: The cast sample; may be changed, but not the tensors in it.
+            source: (h, w) of the source image.
+            size: (h, w) of the zoomed image.
+            training: Whether labels follow. At test they stay in original coordinates, where
+                evaluators compare.
+
+        Returns:
+            The sample.
+        """
+        raise NotImplementedError
+
+    def _publish(
+        self, warp: Warp | None, sizes: list[tuple[int, int]], output: dict[str, Any]
+    ) -> None:
+        h, w = self.get_canvas(output).shape[-2:]
+        samples = output.get('data_samples')
+        if samples and all(sample is not None for sample in samples):
+            # Batch augmentations may have resized the batch since.
+            sizes = [tuple(sample.metainfo['img_shape'][:2]) for sample in samples]
+        self.link.batch = ZoomedBatch(warp, sizes, (h, w), self.zoom.align_corners)
+
+    def _warn_if_unlinked(self) -> None:
+        if self.link.claimed or self._warned_unlinked:
+            return
+        self._warned_unlinked = True
+        warnings.warn(
+            f'{type(self).__name__} zooms, but the model has no lzu_mm.UnzoomNeck: features stay '
+            "in the zoomed frame (plain LZ). Set model.neck to dict(type='lzu_mm.UnzoomNeck', "
+            "inner='FPN') to unzoom them.",
+            stacklevel=3,
+        )
+
+
+def _size(image: Tensor) -> tuple[int, int]:
+    return image.shape[-2], image.shape[-1]

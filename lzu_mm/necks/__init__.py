@@ -1,0 +1,5 @@
+"""Necks."""
+
+from .unzoom_neck import UnzoomNeck
+
+__all__ = ['UnzoomNeck']

@@ -1,0 +1,148 @@
+"""Unzoom: lay the features of a zoomed image as if it had been resized uniformly."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Mapping, Sequence
+
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
+from torch import Tensor
+
+from ..link import ZoomedBatch, claim_link, model_under_construction
+from ..registry import MODELS
+from ..warps import unzoom_feature
+
+_INNER = 'inner.'
+
+
+@MODELS.register_module()
+class UnzoomNeck(BaseModule):
+    """Runs a stock neck, then unzooms its levels (LZU, Thavamani et al., CVPR 2023).
+
+    The neck reads the warps of the model's zoom data preprocessor. It keeps no weights of its own
+    and hides its level in the state dict both ways: stock checkpoints load strictly, and what is
+    saved loads into the stock model. Without a preprocessed batch (``get_flops``) it does nothing
+    but run the stock neck, and warns once.
+
+    Args:
+        inner: Type of the stock neck, such as ``'FPN'`` (a scope such as ``'mmdet.FPN'`` may
+            precede); None for models without a neck, whose backbone levels are unzoomed.
+        levels: Which levels to unzoom; all by default. Levels that no head reads can be left out.
+        **inner_kwargs: Arguments of the stock neck; a child config inherits them.
+
+    Raises:
+        RuntimeError: If the model has no zoom data preprocessor.
+        ValueError: If the model is tested by slide inference.
+        KeyError: If there is no such neck.
+    """
+
+    def __init__(
+        self, inner: str | None = None, levels: Sequence[int] | None = None, **inner_kwargs: Any
+    ) -> None:
+        super().__init__()
+        self.link = claim_link()
+        _refuse_slide_inference()
+        if inner is None and inner_kwargs:
+            raise ValueError(
+                f'UnzoomNeck has no inner neck to give {sorted(inner_kwargs)} to: set '
+                "model.neck.inner to the stock neck's type"
+            )
+        self.inner = None if inner is None else _build_inner({'type': inner, **inner_kwargs})
+        self.levels = None if levels is None else tuple(levels)
+        self._warned_identity = False
+        if inner is not None:
+            self._register_load_state_dict_pre_hook(self._add_level)
+
+    def forward(self, inputs: Any) -> tuple[Tensor, ...]:
+        """Run the stock neck and unzoom.
+
+        Args:
+            inputs: Levels of the backbone, each (N, C, h, w).
+
+        Returns:
+            Unzoomed levels, each (N, C, h, w).
+
+        Raises:
+            RuntimeError: If the features are not those of the batch that was zoomed last.
+        """
+        features = inputs if self.inner is None else self.inner(inputs)
+        features = (features,) if isinstance(features, Tensor) else tuple(features)
+        batch = self.link.batch
+        if batch is None:
+            self._warn_identity()
+            return features
+        if batch.warp is None:
+            return features
+        _check_batch(features[0], batch)
+        return tuple(
+            unzoom_feature(feature, batch.warp, batch.content, batch.canvas, batch.align_corners)
+            if self.levels is None or level in self.levels
+            else feature
+            for level, feature in enumerate(features)
+        )
+
+    def state_dict(
+        self,
+        *args: Any,
+        destination: dict[str, Any] | None = None,
+        prefix: str = '',
+        keep_vars: bool = False,
+    ) -> dict[str, Any]:
+        """The stock neck's state dict; see ``torch.nn.Module.state_dict``."""
+        if self.inner is not None:
+            return self.inner.state_dict(
+                *args, destination=destination, prefix=prefix, keep_vars=keep_vars
+            )
+        return super().state_dict(
+            *args, destination=destination, prefix=prefix, keep_vars=keep_vars
+        )
+
+    @staticmethod
+    def _add_level(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            state_dict[prefix + _INNER + key[len(prefix) :]] = state_dict.pop(key)
+
+    def _warn_identity(self) -> None:
+        if not self._warned_identity:
+            self._warned_identity = True
+            warnings.warn(
+                'UnzoomNeck got features of a batch that no zoom data preprocessor has seen, and '
+                'leaves them as they are. Fine to count FLOPs; else pass the data through '
+                'model.data_preprocessor first.',
+                stacklevel=3,
+            )
+
+
+def _build_inner(config: dict[str, Any]) -> Any:
+    """Build a stock neck in the scope it comes from: given, the run's, the model's, or any."""
+    name = config['type']
+    if isinstance(name, str) and '.' not in name:
+        model, _ = model_under_construction()
+        scope = DefaultScope.get_current_instance()
+        scopes = [scope.scope_name] if scope is not None else []
+        scopes += [parent.__module__.split('.')[0] for parent in type(model).__mro__]
+        scopes += ['mmdet', 'mmseg', 'mmdet3d']
+        found = (f'{scope}.{name}' for scope in scopes if ROOT_MODELS.get(f'{scope}.{name}'))
+        config = {**config, 'type': next(found, name)}
+    return ROOT_MODELS.build(config)
+
+
+def _refuse_slide_inference() -> None:
+    _, arguments = model_under_construction()
+    test_cfg = arguments.get('test_cfg')
+    if isinstance(test_cfg, Mapping) and test_cfg.get('mode') == 'slide':
+        raise ValueError(
+            'Slide inference crops the zoomed image, but UnzoomNeck unzooms whole images. Set '
+            "model.test_cfg to dict(_delete_=True, mode='whole')."
+        )
+
+
+def _check_batch(feature: Tensor, batch: ZoomedBatch) -> None:
+    if feature.shape[0] != len(batch.content):
+        raise RuntimeError(
+            f'UnzoomNeck got features of {feature.shape[0]} images, but the data preprocessor '
+            f'zoomed {len(batch.content)} last. Pass every batch through model.data_preprocessor '
+            'right before the model.'
+        )

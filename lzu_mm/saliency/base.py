@@ -1,0 +1,35 @@
+"""The interface of saliency modules: where to look in a batch of images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+
+class BaseSaliency(BaseModule):
+    """Gives a saliency map per image.
+
+    Attributes:
+        is_uniform: Whether every map is constant, so that no warp is needed.
+    """
+
+    is_uniform: bool = False
+
+    @abstractmethod
+    def forward(
+        self, images: list[Tensor], samples: Sequence[Any] | None, training: bool
+    ) -> Tensor:
+        """Look at a batch.
+
+        Args:
+            images: N source images (C, H, W) on the model's device, before normalisation; their
+                sizes may differ.
+            samples: Their data samples, in the coordinates of the source images, or None.
+            training: Whether the batch is one to train on.
+
+        Returns:
+            Non-negative saliency of shape (N, 1, h_S, w_S).
+        """

@@ -1,0 +1,17 @@
+"""The geometry of zooming and unzooming: pure torch, free of any MM library."""
+
+from .base import Warp
+from .bilinear import BilinearWarp
+from .build import saliency_to_warp
+from .sampling import infer_stride, unzoom_feature, zoom_image
+from .separable import SeparableWarp
+
+__all__ = [
+    'BilinearWarp',
+    'SeparableWarp',
+    'Warp',
+    'infer_stride',
+    'saliency_to_warp',
+    'unzoom_feature',
+    'zoom_image',
+]

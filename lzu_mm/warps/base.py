@@ -1,0 +1,158 @@
+"""The interface of a warp, and how its grids are built.
+
+Convention (the whole package):
+    - A point is (x, y), a size is (h, w).
+    - Normalised coordinates lie in [0, 1] over the image content; pixel i of n covers
+      [i/n, (i+1)/n] and its centre is (i + 0.5)/n. This is ``align_corners=False`` of
+      :func:`torch.nn.functional.grid_sample` with grid = 2u - 1.
+    - T maps the zoomed image to the source image, its inverse the source to the zoomed image.
+    - Outside [0, 1] (the padding of a canvas) T is the identity.
+    - ``align_corners=True`` instead puts pixel i of n at i/(n - 1).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+
+def pixel_positions(count: int, like: Tensor, align_corners: bool = False) -> Tensor:
+    """Positions of the pixels of an axis in normalised coordinates.
+
+    Args:
+        count: Number of pixels n of the axis, at least 1.
+        like: Gives device and dtype.
+        align_corners: Put pixel i at i/(n - 1) instead of (i + 0.5)/n.
+
+    Returns:
+        Positions, shape (n,).
+    """
+    index = torch.arange(count, device=like.device, dtype=like.dtype)
+    if align_corners:
+        return index / max(count - 1, 1)
+    return (index + 0.5) / count
+
+
+class Warp(ABC):
+    """A batch of invertible maps T of the unit square, piecewise (bi)linear between knots.
+
+    Attributes:
+        knots_like: Any tensor of the warp, for its batch size, device and dtype.
+    """
+
+    @property
+    @abstractmethod
+    def knots_like(self) -> Tensor:
+        """A tensor with the batch axis, device and dtype of the warp."""
+
+    @abstractmethod
+    def index(self, samples: slice | Tensor) -> Warp:
+        """The warp of some samples of the batch."""
+
+    @abstractmethod
+    def map_points(self, points: Tensor, inverse: bool) -> Tensor:
+        """T or its inverse at points (N, P, 2) inside [0, 1]."""
+
+    @abstractmethod
+    def map_axes(self, x: Tensor, y: Tensor, inverse: bool) -> Tensor:
+        """T or its inverse at the raster of x (N, w) and y (N, h): (N, h, w, 2)."""
+
+    def __len__(self) -> int:
+        return self.knots_like.shape[0]
+
+    def to_source(self, points: Tensor) -> Tensor:
+        """Map points of the zoomed image to the source image (T).
+
+        Args:
+            points: Normalised (x, y), shape (N, P, 2); outside [0, 1] T is the identity.
+
+        Returns:
+            Normalised points in the source image, shape (N, P, 2).
+        """
+        return self._map(points, inverse=False)
+
+    def to_zoomed(self, points: Tensor) -> Tensor:
+        """Map points of the source image to the zoomed image (the inverse of T).
+
+        Args:
+            points: Normalised (x, y), shape (N, P, 2); outside [0, 1] T is the identity. Where T
+                does not reach (only without anti-crop), the nearest edge is returned.
+
+        Returns:
+            Normalised points in the zoomed image, shape (N, P, 2).
+        """
+        return self._map(points, inverse=True)
+
+    def zoom_grid(self, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+        """Sampling grid that zooms a source image of any size to ``size``.
+
+        Args:
+            size: (h, w) of the zoomed image.
+            align_corners: Convention of the pixels of both images, to be passed on to
+                ``grid_sample``.
+
+        Returns:
+            Grid for ``F.grid_sample(source, grid, align_corners=align_corners)``, (N, h, w, 2).
+        """
+        return 2 * self._raster(size, align_corners, inverse=False) - 1
+
+    def unzoom_grid(self, size: tuple[int, int], align_corners: bool = False) -> Tensor:
+        """Sampling grid that unzooms a zoomed image of any size to ``size``.
+
+        Args:
+            size: (h, w) of the unzoomed image.
+            align_corners: Convention of the pixels of both images, to be passed on to
+                ``grid_sample``.
+
+        Returns:
+            Grid for ``F.grid_sample(zoomed, grid, align_corners=align_corners)``, (N, h, w, 2).
+        """
+        return 2 * self._raster(size, align_corners, inverse=True) - 1
+
+    def raster(self, x: Tensor, y: Tensor, inverse: bool) -> Tensor:
+        """Map the raster spanned by x and y positions.
+
+        Args:
+            x: Normalised x of the raster's columns, shape (N, w) or (1, w); any range.
+            y: Normalised y of the raster's rows, shape (N, h) or (1, h); any range.
+            inverse: Map source to zoomed instead of zoomed to source.
+
+        Returns:
+            Normalised points, shape (N, h, w, 2), equal to the input outside [0, 1].
+        """
+        batch = len(self)
+        x, y = x.expand(batch, -1), y.expand(batch, -1)
+        identity = torch.stack(
+            (
+                x[:, None, :].expand(-1, y.shape[1], -1),
+                y[:, :, None].expand(-1, -1, x.shape[1]),
+            ),
+            dim=-1,
+        )
+        mapped = self.map_axes(x.clamp(0, 1), y.clamp(0, 1), inverse)
+        return torch.where(_inside(identity), mapped, identity)
+
+    def _raster(self, size: tuple[int, int], align_corners: bool, inverse: bool) -> Tensor:
+        h, w = size
+        if h < 1 or w < 1:
+            raise ValueError(f'the grid size must be (h, w) with both at least 1, got {size}')
+        x = pixel_positions(w, self.knots_like, align_corners)
+        y = pixel_positions(h, self.knots_like, align_corners)
+        return self.map_axes(
+            x.expand(len(self), -1).contiguous(), y.expand(len(self), -1).contiguous(), inverse
+        )
+
+    def _map(self, points: Tensor, inverse: bool) -> Tensor:
+        if points.dim() != 3 or points.shape[-1] != 2:
+            raise ValueError(f'points must have shape (N, P, 2), got {tuple(points.shape)}')
+        if points.shape[0] not in (1, len(self)):
+            raise ValueError(f'{points.shape[0]} sets of points for a batch of {len(self)} warps')
+        points = points.to(self.knots_like).expand(len(self), -1, -1)
+        mapped = self.map_points(points.clamp(0, 1), inverse)
+        return torch.where(_inside(points), mapped, points)
+
+
+def _inside(points: Tensor) -> Tensor:
+    return ((points >= 0) & (points <= 1)).all(dim=-1, keepdim=True)

@@ -1,0 +1,83 @@
+"""From a saliency map to a warp."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .attraction import bilinear_knots, separable_knots
+from .base import Warp
+from .bilinear import BilinearWarp
+from .magnification import bound_bilinear, bound_separable
+from .separable import SeparableWarp
+
+
+def saliency_to_warp(
+    saliency: Tensor,
+    attraction_fwhm: float = 10,
+    anti_crop: bool = True,
+    separable: bool = True,
+    max_magnification: float = 1000,
+) -> Warp:
+    """Build the warp that magnifies where the saliency is high (LZU, section 3).
+
+    The knots of the warp are the nodes of the saliency. They are kept strictly monotone (separable)
+    or convex (non-separable): a warp that would magnify more than ``max_magnification`` anywhere is
+    blended with the identity by just as much as needed, which a saliency of ordinary contrast never
+    meets. Saliency that is all zero counts as uniform, and uniform saliency gives the identity.
+
+    Args:
+        saliency: Where to look, shape (N, 1, h_S, w_S), finite and non-negative, h_S and w_S at
+            least 2. Half precision is lifted to float32.
+        attraction_fwhm: Full width at half maximum of the attraction kernel in saliency nodes,
+            above 0. Larger is smoother.
+        anti_crop: Map edges to edges, so that nothing is cropped.
+        separable: One function per axis, from the marginals of the saliency.
+        max_magnification: Largest local magnification of an axis, above 1.
+
+    Returns:
+        A batch of N invertible warps, differentiable with respect to the saliency.
+
+    Raises:
+        ValueError: On a wrong shape or parameter; on negative, NaN or infinite saliency. On an
+            accelerator the values are checked by a device-side assertion, without a host
+            synchronisation; under ``torch.compile`` they are not checked.
+    """
+    _check_arguments(saliency, attraction_fwhm, max_magnification)
+    saliency = saliency.to(torch.promote_types(saliency.dtype, torch.float32))
+    _check_values(saliency)
+    if separable:
+        x, y = separable_knots(saliency, attraction_fwhm, anti_crop)
+        return SeparableWarp(
+            bound_separable(x, max_magnification), bound_separable(y, max_magnification)
+        )
+    knots = bilinear_knots(saliency, attraction_fwhm, anti_crop)
+    return BilinearWarp(bound_bilinear(knots, max_magnification))
+
+
+def _check_arguments(saliency: Tensor, fwhm: float, max_magnification: float) -> None:
+    if saliency.dim() != 4 or saliency.shape[1] != 1 or min(saliency.shape[2:]) < 2:
+        raise ValueError(
+            'saliency must have shape (N, 1, h_S, w_S) with h_S and w_S at least 2, got '
+            f'{tuple(saliency.shape)}'
+        )
+    if not saliency.is_floating_point():
+        raise ValueError(f'saliency must be a floating point tensor, got {saliency.dtype}')
+    if not 0 < fwhm < float('inf'):
+        raise ValueError(f'attraction_fwhm must be above 0 and finite, got {fwhm}')
+    if not max_magnification > 1:
+        raise ValueError(f'max_magnification must be above 1, got {max_magnification}')
+
+
+def _check_values(saliency: Tensor) -> None:
+    if torch.compiler.is_compiling():
+        return
+    values = saliency.detach()
+    # NaN fails both comparisons.
+    valid = ((values >= 0) & (values < float('inf'))).all()
+    message = 'saliency must be finite and non-negative everywhere'
+    if values.device.type == 'cpu':
+        if not valid:
+            raise ValueError(message)
+    else:
+        torch._assert_async(valid, message)

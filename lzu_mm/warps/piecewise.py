@@ -1,0 +1,71 @@
+"""Piecewise linear functions on evenly spaced knots and their inverse, batched.
+
+Convention: knot k of n stands at k/(n - 1); arguments and values lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def segment(position: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Find the segment between ``count`` even knots, and the place within it.
+
+    Args:
+        position: Positions in [0, 1], any shape.
+        count: Number of knots, at least 2.
+
+    Returns:
+        Index of the knot to the left (int64, at most count - 2) and the fraction in [0, 1] of the
+        way to the next one, both with the shape of ``position``.
+    """
+    scaled = position * (count - 1)
+    left = scaled.detach().long().clamp(0, count - 2)
+    return left, scaled - left
+
+
+def interpolate(values: Tensor, position: Tensor) -> Tensor:
+    """Evaluate piecewise linear functions.
+
+    Args:
+        values: Values at the knots, shape (..., n).
+        position: Positions in [0, 1], shape (..., m).
+
+    Returns:
+        Values at the positions, shape (..., m).
+    """
+    left, fraction = segment(position, values.shape[-1])
+    low, high = values.gather(-1, left), values.gather(-1, left + 1)
+    return low + fraction * (high - low)
+
+
+def invert(values: Tensor, target: Tensor) -> Tensor:
+    """Evaluate the inverse of strictly rising piecewise linear functions.
+
+    Args:
+        values: Values at the knots, strictly rising along the last axis, shape (..., n).
+        target: Values to find, shape (..., m); beyond the first or last value the edge is returned.
+
+    Returns:
+        Positions in [0, 1] at which the functions take these values, shape (..., m).
+    """
+    left, fraction = locate(values, target)
+    return (left + fraction) / (values.shape[-1] - 1)
+
+
+def locate(values: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the segment of strictly rising values in which a target lies.
+
+    Args:
+        values: Strictly rising along the last axis, shape (..., n).
+        target: Shape (..., m).
+
+    Returns:
+        Index of the knot below (int64, 0 … n - 2) and the fraction in [0, 1] of the way to the next
+        one, both of shape (..., m).
+    """
+    above = torch.searchsorted(values.detach().contiguous(), target.detach().contiguous())
+    left = (above - 1).clamp(0, values.shape[-1] - 2)
+    low, high = values.gather(-1, left), values.gather(-1, left + 1)
+    return left, ((target - low) / (high - low)).clamp(0, 1)
