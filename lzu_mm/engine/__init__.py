@@ -1,0 +1,15 @@
+"""What training and testing need beyond mmengine: see each module."""
+
+from .checkpoint import allow_mmengine_checkpoints
+from .dist import prepare_cpu_dist
+from .launch import add_common_arguments, build_runner, config_from_args
+from .optim_wrapper import BFloat16OptimWrapper
+
+__all__ = [
+    'BFloat16OptimWrapper',
+    'add_common_arguments',
+    'allow_mmengine_checkpoints',
+    'build_runner',
+    'config_from_args',
+    'prepare_cpu_dist',
+]

@@ -1,0 +1,157 @@
+#!/usr/bin/env python
+"""Evaluate a checkpoint with the metrics of its config, and write or draw its predictions.
+
+The library is the `default_scope` of the config. Examples:
+    python tools/test.py CONFIG CHECKPOINT
+    python tools/test.py CONFIG CHECKPOINT --out results.pkl --show-dir pictures
+    tools/dist_test.sh CONFIG CHECKPOINT 8 --tta
+"""
+
+import os
+import os.path as osp
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from copy import deepcopy
+
+from mmengine.config import Config, ConfigDict
+from mmengine.evaluator import DumpResults
+from mmengine.runner import Runner
+
+from lzu_mm.engine import add_common_arguments, build_runner, config_from_args
+
+PICKLES = ('.pkl', '.pickle')
+
+
+def parse_args() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='the config to test')
+    parser.add_argument('checkpoint', help='the checkpoint to test')
+    parser.add_argument(
+        '--out',
+        help='a new .pkl file for the predictions; with MMSegmentation also a folder, '
+        'which gets the label maps as images',
+    )
+    parser.add_argument('--show', action='store_true', help='show each prediction in a window')
+    parser.add_argument('--show-dir', help='the folder for pictures of all predictions')
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='seconds each picture is shown (default: 2)'
+    )
+    parser.add_argument(
+        '--score-thr', type=float, help='draw boxes from this score on (default: from the config)'
+    )
+    parser.add_argument(
+        '--task', default='mono_det', help='what MMDetection3D draws (default: mono_det)'
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='test time augmentation: tta_model of the config, or flips',
+    )
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def enable_drawing(cfg: Config, args: Namespace) -> None:
+    """Let the visualization hook of the library draw every tested image."""
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise SystemExit(
+            'error: --show and --show-dir need default_hooks.visualization in the config, e.g. '
+            "dict(type='DetVisualizationHook')"
+        )
+    hook.update(draw=True, interval=1, show=args.show, wait_time=args.wait_time)
+    if cfg.default_scope == 'mmdet3d':
+        hook.vis_task = args.task
+    if cfg.default_scope != 'mmseg' and args.score_thr is not None:
+        hook.score_thr = args.score_thr
+    if args.show_dir:
+        # The hooks join the folder to that of the log anew at each image, unless it is absolute.
+        folder = osp.abspath(args.show_dir)
+        if cfg.default_scope == 'mmseg':
+            cfg.visualizer.save_dir = folder
+        else:
+            hook.test_out_dir = folder
+
+
+def enable_tta(cfg: Config) -> None:
+    """Wrap the model and the test pipeline for test time augmentation."""
+    if cfg.default_scope == 'mmdet':
+        cfg.setdefault('tta_model', default_tta_model())
+        cfg.setdefault('tta_pipeline', flipping(innermost_dataset(cfg).pipeline))
+    missing = [name for name in ('tta_model', 'tta_pipeline') if name not in cfg]
+    if missing:
+        raise SystemExit(
+            f'error: --tta needs {" and ".join(missing)} in the config; {cfg.default_scope} has no '
+            'default for this task'
+        )
+    innermost_dataset(cfg).pipeline = cfg.tta_pipeline
+    cfg.model = ConfigDict(cfg.tta_model, module=cfg.model)
+
+
+def innermost_dataset(cfg: Config) -> ConfigDict:
+    """Find the tested dataset below its wrappers."""
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    return dataset
+
+
+def default_tta_model() -> dict:
+    """Merge the views of a detector by non-maximum suppression."""
+    nms = dict(type='nms', iou_threshold=0.5)
+    return dict(type='DetTTAModel', tta_cfg=dict(nms=nms, max_per_img=100))
+
+
+def flipping(pipeline: list) -> list:
+    """Turn a detection test pipeline into one that packs the image and its mirror image."""
+    *load, pack = deepcopy(pipeline)
+    keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
+    keys = tuple(dict.fromkeys([*pack.get('meta_keys', keys), 'flip', 'flip_direction']))
+    flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+    views = [flips, [ConfigDict(pack, meta_keys=keys)]]
+    return [*load, dict(type='TestTimeAug', transforms=views)]
+
+
+def write_label_maps(cfg: Config, folder: str) -> None:
+    """Let the metrics of MMSegmentation write their predictions into a folder."""
+    if cfg.default_scope != 'mmseg':
+        raise SystemExit(f'error: --out must end in .pkl or .pickle, not {folder!r}')
+    metrics = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    for metric in metrics:
+        metric.update(output_dir=folder, keep_results=True)
+
+
+def dump_predictions(runner: Runner, scope: str, path: str) -> None:
+    """Let the evaluator write all predictions into a pickle."""
+    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
+    dump = DumpResults
+    if scope == 'mmdet':
+        # It drops the ground truth and packs masks.
+        from mmdet.evaluation import DumpDetResults as dump
+    runner.test_evaluator.metrics.append(dump(out_file_path=path))
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    if '://' not in args.checkpoint and not osp.isfile(args.checkpoint):
+        raise SystemExit(f'error: no checkpoint at {args.checkpoint}')
+    if args.out and osp.exists(args.out):
+        raise SystemExit(f'error: --out {args.out} exists; remove it or choose another name')
+    pickled = bool(args.out) and args.out.endswith(PICKLES)
+    cfg = config_from_args(args)
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        enable_drawing(cfg, args)
+    if args.tta:
+        enable_tta(cfg)
+    if args.out and not pickled:
+        write_label_maps(cfg, args.out)
+    runner = build_runner(cfg)
+    if pickled:
+        dump_predictions(runner, cfg.default_scope, args.out)
+    runner.test()
+
+
+if __name__ == '__main__':
+    main()

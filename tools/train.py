@@ -1,0 +1,98 @@
+#!/usr/bin/env python
+"""Train a model of MMDetection, MMSegmentation or MMDetection3D, with or without LZU.
+
+The library is the `default_scope` of the config. Examples:
+    python tools/train.py CONFIG --work-dir work_dirs/first
+    python tools/train.py CONFIG --work-dir work_dirs/first --resume
+    tools/dist_train.sh CONFIG 8 --amp
+"""
+
+import os.path as osp
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import find_latest_checkpoint
+
+from lzu_mm.engine import add_common_arguments, build_runner, config_from_args
+
+
+def parse_args() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='the config to train')
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by batch size over auto_scale_lr.base_batch_size',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from CHECKPOINT, or from the latest one of the work directory',
+    )
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def enable_amp(cfg: Config) -> None:
+    """Replace the optimizer wrapper by its mixed precision counterpart."""
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise SystemExit(f'error: --amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}')
+    if get_device() == 'cpu':
+        wrapper.type = 'BFloat16OptimWrapper'
+        wrapper.pop('loss_scale', None)
+        wrapper.pop('dtype', None)
+    elif kind == 'OptimWrapper':
+        wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
+
+
+def enable_auto_scale_lr(cfg: Config) -> None:
+    """Switch on the scaling of the learning rate."""
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise SystemExit(
+            'error: --auto-scale-lr needs auto_scale_lr=dict(base_batch_size=N) in the config, '
+            'N being the batch size over all processes that the learning rate is meant for'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def set_resume(cfg: Config, checkpoint: 'str | None') -> None:
+    """Resume where that is asked for; refuse to overwrite a finished or broken-off training."""
+    if checkpoint == 'auto':
+        cfg.update(resume=True, load_from=None)
+    elif checkpoint is not None:
+        if '://' not in checkpoint and not osp.isfile(checkpoint):
+            raise SystemExit(f'error: no checkpoint at {checkpoint} to resume from')
+        cfg.update(resume=True, load_from=checkpoint)
+    elif not cfg.get('resume') and osp.isfile(osp.join(cfg.work_dir, 'last_checkpoint')):
+        raise SystemExit(
+            f'error: {cfg.work_dir} already holds a training '
+            f'({find_latest_checkpoint(cfg.work_dir)}): go on with it by --resume, choose another '
+            '--work-dir, or remove it'
+        )
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    cfg = config_from_args(args)
+    if args.amp:
+        enable_amp(cfg)
+    if args.auto_scale_lr:
+        enable_auto_scale_lr(cfg)
+    set_resume(cfg, args.resume)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
