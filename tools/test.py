@@ -13,7 +13,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from copy import deepcopy
 
 from mmengine.config import Config, ConfigDict
-from mmengine.evaluator import DumpResults
+from mmengine.registry import METRICS
 from mmengine.runner import Runner
 
 from lzu_mm.engine import add_common_arguments, build_runner, config_from_args
@@ -124,11 +124,10 @@ def write_label_maps(cfg: Config, folder: str) -> None:
 def dump_predictions(runner: Runner, scope: str, path: str) -> None:
     """Let the evaluator write all predictions into a pickle."""
     os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    dump = DumpResults
-    if scope == 'mmdet':
-        # It drops the ground truth and packs masks.
-        from mmdet.evaluation import DumpDetResults as dump
-    runner.test_evaluator.metrics.append(dump(out_file_path=path))
+    # MMDetection's own leaves the ground truth out and packs masks.
+    dump = 'mmdet.DumpDetResults' if scope == 'mmdet' else 'DumpResults'
+    metric = METRICS.build(dict(type=dump, out_file_path=path))
+    runner.test_evaluator.metrics.append(metric)
 
 
 def main() -> None:

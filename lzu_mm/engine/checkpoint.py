@@ -48,13 +48,11 @@ def mmengine_globals() -> List[SafeGlobal]:
         Callables, or pairs (callable, name in the checkpoint) where the two differ.
     """
     # Both functions moved with NumPy 2; a checkpoint may come from either side of the move.
-    reconstruct = np.empty(0).__reduce__()[0]
-    scalar = np.float64().__reduce__()[0]
-    moved: List[SafeGlobal] = [
-        (function, f'numpy.{core}.multiarray.{name}')
-        for core in ('core', '_core')
-        for function, name in ((reconstruct, '_reconstruct'), (scalar, 'scalar'))
-    ]
+    reconstruct: Any = np.empty(0).__reduce__()[0]
+    scalar: Any = np.float64().__reduce__()[0]
+    moved: List[SafeGlobal] = []
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        moved += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
     dtypes = [type(np.dtype(name)) for name in _DTYPES]
     history: List[SafeGlobal] = [HistoryBuffer, (_history_statistic, 'builtins.getattr')]
     return [*history, np.ndarray, np.dtype, *dtypes, *moved]

@@ -4,7 +4,6 @@ import os
 import os.path as osp
 from argparse import ArgumentParser, Namespace
 
-import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
