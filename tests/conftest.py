@@ -1,0 +1,41 @@
+"""Fixtures shared by all tests."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def shared_data():
+    """Real frames, which are not part of the repository."""
+    folder = ROOT.parent / 'shared' / 'data'
+    if not folder.is_dir():
+        pytest.skip(f'needs real frames in {folder.relative_to(ROOT.parent)} beside the repository')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def mini_street(request):
+    """Root of the tiny mini-street datasets, kept between runs (the tool skips what is there)."""
+    out = Path(request.config.cache.mkdir('mini_street')) / 'tiny'
+    subprocess.run(
+        [sys.executable, 'tools/make_mini_street.py', '--preset', 'tiny', '--out', str(out)],
+        cwd=ROOT,
+        check=True,
+    )
+    return out
