@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# From a fresh clone to trained models and pictures, on a CPU, with data that is rendered here.
+#
+#   bash tools/quickstart.sh
+#
+# What is there already is not done again: run it once more after an interruption. The models are
+# trained for minutes, which shows that everything works, not how well the method does.
+set -euo pipefail
+source "$(dirname "$0")/_env.sh"
+
+prepare_environment
+cd "$ROOT"
+export MINI_STREET="${MINI_STREET:-data/mini_street_tiny}"
+OUT=work_dirs/quickstart
+
+# once RESULT COMMAND...: unless RESULT is there.
+once() {
+    local result="$1"; shift
+    if compgen -G "$result" >/dev/null; then
+        say "there already: $result"
+    else
+        "$@"
+    fi
+}
+
+# try_config NAME CONFIG CHECKPOINT [--cfg-options of the training]: saliency, training, test, pictures.
+try_config() {
+    local name="$1" config="$2" checkpoint="$OUT/$1/$3"; shift 3
+    say "$name: saliency of the training set"
+    "$PYTHON" tools/compute_saliency.py "$config"
+    say "$name: training ($config)"
+    once "$checkpoint" "$PYTHON" tools/train.py "$config" --work-dir "$OUT/$name" --resume \
+        --cfg-options "$@"
+    say "$name: test"
+    once "$OUT/$name/test/*/*.json" "$PYTHON" tools/test.py "$config" "$checkpoint" \
+        --work-dir "$OUT/$name/test" --show-dir "$OUT/$name/predictions"
+    say "$name: pictures of the zoom"
+    once "$OUT/$name/zoom/*" "$PYTHON" tools/browse_zoom.py "$config" \
+        --output-dir "$OUT/$name/zoom" --show-number 4 --not-show
+}
+
+print_metrics() {
+    "$PYTHON" - "$OUT" <<'PYTHON'
+import json
+import sys
+from pathlib import Path
+
+for path in sorted(Path(sys.argv[1]).glob('*/test/*/*.json')):
+    metrics = json.loads(path.read_text())
+    shown = {key: value for key, value in metrics.items() if 'time' not in key}
+    print(f'  {path.parts[-4]}: ' + ', '.join(f'{k} {v:.3f}' for k, v in shown.items()))
+PYTHON
+}
+
+say "rendering mini-street, tiny, into $MINI_STREET"
+"$PYTHON" tools/make_mini_street.py --preset tiny --out "$MINI_STREET"
+
+try_config retinanet configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.5x.py epoch_2.pth \
+    train_cfg.max_epochs=2
+try_config pspnet configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-0.5x.py iter_4.pth \
+    train_cfg.max_iters=4 train_cfg.val_interval=4 default_hooks.checkpoint.interval=4
+try_config fcos3d configs/fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.5x.py epoch_1.pth \
+    train_cfg.max_epochs=1 train_cfg.val_interval=1 default_hooks.checkpoint.interval=1
+
+say 'done; the metrics of these short trainings:'
+print_metrics
+say "pictures: $OUT/*/zoom (what the zoom does), $OUT/*/predictions (what the models see)"
+say 'next: tools/make_mini_street.py --preset standard and full trainings, see the README'
