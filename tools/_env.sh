@@ -51,6 +51,7 @@ install_torch() {
 # torch it was compiled against: one that does not load is compiled anew.
 install_mmcv() {
     imports "$VENV/bin/python" mmcv.ops && return
+    say '      compiled once, about 9 minutes on two cores; later environments reuse the wheel'
     install --no-build-isolation mmcv==2.1.0 || die "mmcv did not install; see $LOG"
     imports "$VENV/bin/python" cv2 || use_headless_opencv
     imports "$VENV/bin/python" mmcv.ops && return
@@ -100,7 +101,7 @@ prepare_environment() {
     say "[2/5] torch (log: $LOG)"
     install --upgrade pip 'setuptools<81' wheel ninja psutil || die "pip failed; see $LOG"
     install_torch
-    say '[3/5] mmcv: compiled once, about 9 minutes on two cores; later environments reuse the wheel'
+    say '[3/5] mmcv'
     install_mmcv
     say '[4/5] MMDetection, MMSegmentation, MMDetection3D and the test tools'
     install --no-build-isolation -e "$ROOT[det,seg,det3d,tests]" ||
