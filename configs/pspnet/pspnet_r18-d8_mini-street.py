@@ -21,7 +21,9 @@ test_dataloader = val_dataloader
 
 train_cfg = dict(max_iters=800, val_interval=400)
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=4e-4, weight_decay=0.01),
+    _delete_=True,
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=4e-4, weight_decay=0.01),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [

@@ -1,0 +1,71 @@
+"""Images to draw on: the mean of a dataset, and what a network is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+from torch import Tensor
+
+from ..datasets.ground_truth import base_datasets, image_path_of
+
+__all__ = ['mean_image', 'network_image', 'to_numpy']
+
+
+def mean_image(dataset: Any, count: int = 24, width: int = 960) -> np.ndarray:
+    """The mean of a few images, evenly spread over a dataset.
+
+    Args:
+        dataset: A dataset of any MM library, wrapped or not; not empty.
+        count: How many images at most.
+        width: Of the mean, pixels.
+
+    Returns:
+        (h, width, 3) uint8, BGR, of the proportions of the first image.
+    """
+    all_images = [(inner, index) for inner in base_datasets(dataset) for index in range(len(inner))]
+    chosen = np.linspace(0, len(all_images) - 1, min(count, len(all_images))).round().astype(int)
+    total: Any = None
+    for inner, index in (all_images[k] for k in chosen):
+        path = image_path_of(inner.get_data_info(index))
+        image = mmcv.imread(path, backend_args=getattr(inner, 'backend_args', None))
+        if total is None:
+            total = np.zeros((round(image.shape[0] * width / image.shape[1]), width, 3))
+        shrinks = image.shape[1] > width
+        total += cv2.resize(
+            image,
+            total.shape[1::-1],
+            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+        )
+    return np.uint8(total / len(chosen))
+
+
+def network_image(canvas: Tensor, content: tuple[int, int], preprocessor: Any) -> np.ndarray:
+    """Undoes the normalisation of a network's input.
+
+    Args:
+        canvas: (3, H, W), as the preprocessor gives it.
+        content: (h, w) of the image on the canvas.
+        preprocessor: A stock or zoom data preprocessor.
+
+    Returns:
+        (h, w, 3) uint8, BGR.
+    """
+    if preprocessor._enable_normalize:
+        canvas = canvas * preprocessor.std + preprocessor.mean
+    # MMSegmentation and MMEngine spell it differently.
+    swapped = (getattr(preprocessor, name, False) for name in _CHANNEL_FLAGS)
+    if any(swapped):
+        canvas = canvas.flip(0)
+    return to_numpy(canvas[:, : content[0], : content[1]])
+
+
+_CHANNEL_FLAGS = ('_channel_conversion', 'channel_conversion')
+
+
+def to_numpy(image: Tensor) -> np.ndarray:
+    """(3, h, w) of values 0 to 255 to (h, w, 3) uint8."""
+    rounded = image.detach().cpu().float().round().clamp(0, 255).byte()
+    return np.ascontiguousarray(rounded.permute(1, 2, 0).numpy())

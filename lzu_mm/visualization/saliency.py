@@ -1,0 +1,33 @@
+"""A saliency map as a heat map over its image."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+__all__ = ['draw_saliency']
+
+_VEIL = 0.25  # opacity of the heat map where nothing is salient
+_HEAT = 0.75  # and where the saliency is highest
+
+
+def draw_saliency(image: np.ndarray, saliency: Tensor | np.ndarray) -> np.ndarray:
+    """Lays a heat map over an image: dark where nothing is, bright where saliency peaks.
+
+    Args:
+        image: (h, w, 3) uint8, BGR.
+        saliency: (h_S, w_S), non-negative, of the whole image.
+
+    Returns:
+        (h, w, 3) uint8, BGR. A uniform map is of one middling colour.
+    """
+    values = np.asarray(saliency.detach().cpu() if isinstance(saliency, Tensor) else saliency)
+    values = values.astype(np.float32)
+    # A map that barely departs from uniform must not look like one that peaks.
+    values = values / max(values.max(), 2 * values.mean(), np.finfo(np.float32).tiny)
+    h, w = image.shape[:2]
+    smooth = cv2.resize(values, (w, h), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    heat = cv2.applyColorMap(np.uint8(255 * smooth), cv2.COLORMAP_INFERNO)
+    opacity = (_VEIL + (_HEAT - _VEIL) * smooth)[..., None]
+    return np.uint8(image * (1 - opacity) + heat * opacity)

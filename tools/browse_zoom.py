@@ -1,0 +1,99 @@
+#!/usr/bin/env python
+"""Look at the zoom of a config: one picture per image, from the input to the unzoomed image.
+
+Runs the dataset's pipeline and the model's own data preprocessor, nothing else. Examples:
+    python tools/browse_zoom.py configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py
+    python tools/browse_zoom.py CONFIG --phase val --show-number 5 --output-dir pictures --not-show
+"""
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import mmcv
+from mmengine.config import Config, DictAction
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.utils import track_iter_progress
+from mmengine.visualization import Visualizer
+
+from lzu_mm.data_preprocessors import ZoomMixin
+from lzu_mm.visualization import draw_zoom, record_zoom
+
+
+def parse_args() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='a config with a zoom data preprocessor')
+    parser.add_argument(
+        '--output-dir', type=Path, help='default: work_dirs/<name of the config>/browse_zoom'
+    )
+    parser.add_argument('--phase', choices=('train', 'val', 'test'), default='train')
+    parser.add_argument(
+        '--show-number', '-n', type=int, default=20, help='how many images (default: 20)'
+    )
+    parser.add_argument('--not-show', action='store_true', help='write pictures, open no window')
+    parser.add_argument('--show-interval', type=float, default=2, help='seconds per picture')
+    parser.add_argument('--width', type=int, default=640, help='of each panel, pixels')
+    parser.add_argument('--overwrite', action='store_true', help='replace pictures there are')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override the config')
+    return parser.parse_args()
+
+
+def build_dataset(cfg: Config, phase: str) -> Any:
+    """The dataset of a phase."""
+    loader = cfg.get(f'{phase}_dataloader')
+    if loader is None:
+        raise SystemExit(f'error: the config has no {phase}_dataloader')
+    try:
+        return DATASETS.build(loader['dataset'])
+    except FileNotFoundError as error:
+        raise SystemExit(
+            f'error: cannot read the dataset: {error}. Set {phase}_dataloader.dataset.data_root '
+            '(for mini-street: the environment variable MINI_STREET)'
+        ) from error
+
+
+def build_preprocessor(cfg: Config) -> ZoomMixin:
+    """The data preprocessor of the model, without the model."""
+    settings = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    if not settings or 'zoom' not in settings:
+        raise SystemExit(
+            'error: the config does not zoom: model.data_preprocessor needs a type such as '
+            "'lzu_mm.ZoomDetDataPreprocessor' and a zoom=dict(...)"
+        )
+    try:
+        preprocessor = MODELS.build(settings)
+    except FileNotFoundError as error:
+        raise SystemExit(f'error: {error}') from error
+    preprocessor.link.claimed = True  # by this tool, which unzooms the image itself
+    return preprocessor
+
+
+def main() -> None:
+    """Browse."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    preprocessor = build_preprocessor(cfg)
+    dataset = build_dataset(cfg, args.phase)
+    folder = args.output_dir or Path('work_dirs') / Path(args.config).stem / 'browse_zoom'
+    show = not args.not_show and matplotlib.get_backend().lower() != 'agg'
+    window = Visualizer() if show else None
+
+    for index in track_iter_progress(list(range(min(args.show_number, len(dataset))))):
+        item = dataset[index]
+        path = folder / f'{index:05d}_{Path(item["data_samples"].img_path).stem}.png'
+        if path.exists() and not args.overwrite:
+            raise SystemExit(f'error: {path} exists: use --overwrite or another --output-dir')
+        record = record_zoom(preprocessor, item, training=args.phase == 'train')
+        picture = draw_zoom(record, dataset.metainfo['palette'], args.width)
+        mmcv.imwrite(picture, str(path))
+        if window is not None:
+            window.show(picture[..., ::-1], win_name=path.name, wait_time=args.show_interval)
+    print(f'\npictures: {folder}')
+
+
+if __name__ == '__main__':
+    main()

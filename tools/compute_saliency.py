@@ -1,0 +1,166 @@
+#!/usr/bin/env python
+"""Compute the fixed saliency S_D of a dataset, from the boxes or label maps of its training set.
+
+Reads the training set of any config of MMDetection, MMSegmentation or MMDetection3D and writes the
+file that lzu_mm.FixedSaliency reads, with a picture of it beside. Examples:
+    python tools/compute_saliency.py configs/pspnet/lzu-fixed_pspnet_r50-d8_cityscapes-64x64.py
+    python tools/compute_saliency.py CONFIG --out data/saliency/mine.npz --grid-shape 27 48
+"""
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any, Optional
+
+import mmcv
+from mmengine.config import Config, DictAction
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.utils import track_iter_progress
+
+from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
+from lzu_mm.datasets.saliency import METHODS, dataset_saliency, saliency_method
+from lzu_mm.saliency import load_saliency, save_saliency
+from lzu_mm.visualization import draw_saliency, mean_image
+
+GRID_SHAPES = {'boxes': (31, 51), 'boundaries': (45, 45)}
+
+
+def parse_args() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='a config whose dataset is to be read')
+    parser.add_argument(
+        '--out', type=Path, help='the .npz to write (default: the saliency.path of the config)'
+    )
+    parser.add_argument(
+        '--method', choices=METHODS, help='default: boxes where the dataset has them'
+    )
+    parser.add_argument(
+        '--grid-shape',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help='cells of the map (default: 31 51 for boxes, 45 45 for boundaries)',
+    )
+    parser.add_argument(
+        '--bandwidth', type=float, default=64.0, help='of the boxes, pixels (default: 64)'
+    )
+    parser.add_argument(
+        '--amplitude', type=float, default=1.0, help='of the boxes, over the floor (default: 1)'
+    )
+    parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
+    parser.add_argument(
+        '--allow-evaluation-split',
+        action='store_true',
+        help='use labels of images that the model is evaluated on: results are then no longer fair',
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace a file made with other settings'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override the config')
+    return parser.parse_args()
+
+
+def configured_path(setting: Any) -> Optional[str]:
+    """The first ``path`` of a FixedSaliency anywhere below a setting of the config."""
+    if not isinstance(setting, dict):
+        return None
+    if str(setting.get('type', '')).endswith('FixedSaliency'):
+        return setting.get('path')
+    return next(filter(None, map(configured_path, setting.values())), None)
+
+
+def output_path(args: Namespace, cfg: Config) -> Path:
+    """Where to write."""
+    path = args.out or configured_path(cfg.get('model'))
+    if path is None:
+        raise SystemExit('error: the config has no lzu_mm.FixedSaliency with a path: set --out')
+    if Path(path).suffix != '.npz':
+        raise SystemExit(f'error: a saliency file ends in .npz, not as {path}: set --out')
+    return Path(path)
+
+
+def made_with(path: Path) -> dict:
+    """The settings that an existing file was made with; none if it is not ours."""
+    try:
+        return load_saliency(path)[1]
+    except ValueError:
+        return {}
+
+
+def may_write(path: Path, settings: dict, overwrite: bool) -> bool:
+    """Whether to go on; refuses to replace another map without being told."""
+    if overwrite or not path.exists():
+        return True
+    found = made_with(path)
+    other = [key for key, value in settings.items() if found.get(key) != value]
+    if not other:
+        print(f'{path} is there already, made with these settings (--overwrite makes it anew)')
+        return False
+    differences = '; '.join(f'{key}: {found.get(key)} -> {settings[key]}' for key in other)
+    raise SystemExit(
+        f'error: {path} was made with other settings ({differences}): use --overwrite to replace '
+        'it, or --out to write elsewhere'
+    )
+
+
+def build_dataset(args: Namespace, cfg: Config) -> Any:
+    """The dataset of the split."""
+    if args.split != 'train' and not args.allow_evaluation_split:
+        raise SystemExit(
+            f'error: --split {args.split} looks at the labels that the model is evaluated on; '
+            'S_D belongs to the training set. Use --allow-evaluation-split if that is meant'
+        )
+    loader = cfg.get(f'{args.split}_dataloader')
+    if loader is None:
+        raise SystemExit(f'error: the config has no {args.split}_dataloader')
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    try:
+        return DATASETS.build(loader['dataset'])
+    except FileNotFoundError as error:
+        raise SystemExit(
+            f'error: cannot read the dataset: {error}. Set {args.split}_dataloader.dataset'
+            '.data_root (for mini-street: the environment variable MINI_STREET)'
+        ) from error
+
+
+def main() -> None:
+    """Compute."""
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    path = output_path(args, cfg)
+    dataset = build_dataset(args, cfg)
+
+    method = args.method or saliency_method(dataset)
+    settings = {
+        'dataset': type(dataset).__name__,
+        'ann_file': str(cfg[f'{args.split}_dataloader']['dataset'].get('ann_file', '')),
+        'split': args.split,
+        'images': len(dataset),
+        'method': method,
+        'grid_shape': list(args.grid_shape or GRID_SHAPES[method]),
+    }
+    if method == 'boxes':
+        settings.update(bandwidth=args.bandwidth, amplitude=args.amplitude)
+    if not may_write(path, settings, args.overwrite):
+        return
+
+    saliency, count = dataset_saliency(
+        dataset,
+        method,
+        tuple(settings['grid_shape']),
+        args.bandwidth,
+        args.amplitude,
+        track=track_iter_progress,
+    )
+    first = next(base_datasets(dataset))
+    size = image_size_of(first.get_data_info(0), getattr(first, 'backend_args', None))
+    save_saliency(path, saliency, {**settings, 'count': count, 'image_size': size})
+    picture = path.with_suffix('.png')
+    mmcv.imwrite(draw_saliency(mean_image(dataset), saliency), str(picture))
+    print(f'\nsaliency of {count} {"boxes" if method == "boxes" else "label maps"}: {path}')
+    print(f'over the mean image: {picture}')
+
+
+if __name__ == '__main__':
+    main()
