@@ -52,12 +52,13 @@ install_torch() {
 install_mmcv() {
     imports "$VENV/bin/python" mmcv.ops && return
     say '      compiled once, about 9 minutes on two cores; later environments reuse the wheel'
-    install --no-build-isolation mmcv==2.1.0 || die "mmcv did not install; see $LOG"
+    install --no-build-isolation mmcv==2.1.0 ||
+        die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
     imports "$VENV/bin/python" cv2 || use_headless_opencv
     imports "$VENV/bin/python" mmcv.ops && return
     say 'the mmcv wheel in the cache of pip does not fit this torch: compiling it anew'
     install --no-build-isolation --no-cache-dir --no-deps --force-reinstall mmcv==2.1.0 ||
-        die "mmcv did not compile; see $LOG"
+        die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
 }
 
 # opencv-python needs libGL, which servers often lack; the headless build is the same without windows.
