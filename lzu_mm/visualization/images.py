@@ -39,7 +39,7 @@ def mean_image(dataset: Any, count: int = 24, width: int = 960) -> np.ndarray:
             total.shape[1::-1],
             interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
         )
-    return np.uint8(total / len(chosen))
+    return (total / len(chosen)).astype(np.uint8)
 
 
 def network_image(canvas: Tensor, content: tuple[int, int], preprocessor: Any) -> np.ndarray:

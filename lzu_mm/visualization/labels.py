@@ -82,13 +82,13 @@ def draw_labels(
     colors = np.asarray(palette, dtype=np.uint8)[:, ::-1]
     drawn = image.copy()
     if labels.label_map is not None:
-        size = image.shape[1::-1]
-        classes = cv2.resize(np.uint8(labels.label_map), size, interpolation=cv2.INTER_NEAREST)
+        label_map = labels.label_map.astype(np.uint8)
+        classes = cv2.resize(label_map, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
         known = classes < len(colors)
         tint = colors[classes[known]]
-        drawn[known] = np.uint8((1 - _OPACITY) * drawn[known] + _OPACITY * tint)
+        drawn[known] = ((1 - _OPACITY) * drawn[known] + _OPACITY * tint).astype(np.uint8)
     for outline, index in zip(labels.outlines, labels.classes):
-        draw_lines(drawn, outline, tuple(int(c) for c in colors[index % len(colors)]), width)
+        draw_lines(drawn, outline, colors[index % len(colors)].tolist(), width)
     return drawn
 
 

@@ -28,6 +28,6 @@ def draw_saliency(image: np.ndarray, saliency: Tensor | np.ndarray) -> np.ndarra
     values = values / max(values.max(), 2 * values.mean(), np.finfo(np.float32).tiny)
     h, w = image.shape[:2]
     smooth = cv2.resize(values, (w, h), interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    heat = cv2.applyColorMap(np.uint8(255 * smooth), cv2.COLORMAP_INFERNO)
+    heat = cv2.applyColorMap((255 * smooth).astype(np.uint8), cv2.COLORMAP_INFERNO)
     opacity = (_VEIL + (_HEAT - _VEIL) * smooth)[..., None]
-    return np.uint8(image * (1 - opacity) + heat * opacity)
+    return (image * (1 - opacity) + heat * opacity).astype(np.uint8)

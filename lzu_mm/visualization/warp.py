@@ -6,6 +6,8 @@ for the identity.
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -38,7 +40,7 @@ def draw_warp(image: np.ndarray, warp: Warp | None, columns: int = 24) -> np.nda
     along = np.linspace(0, 1, 8 * columns + 1)
     lines = [np.stack((np.full_like(along, x), along), 1) for x in np.linspace(0, 1, columns + 1)]
     lines += [np.stack((along, np.full_like(along, y)), 1) for y in np.linspace(0, 1, rows + 1)]
-    faded = np.uint8(image * 0.6)
+    faded = (image * 0.6).astype(np.uint8)
     for line in lines:
         draw_lines(faded, map_points(line, warp), _COLOR)
     return faded
@@ -82,7 +84,7 @@ def map_points(points: np.ndarray, warp: Warp | None, inverse: bool = False) -> 
 
 
 def draw_lines(
-    image: np.ndarray, points: np.ndarray, color: tuple[int, int, int], width: float = 1
+    image: np.ndarray, points: np.ndarray, color: Sequence[int], width: float = 1
 ) -> None:
     """Draws a line through points, in place.
 
@@ -98,7 +100,7 @@ def draw_lines(
     thickness = max(1, round(width * max(h, w) / 640))
     cv2.polylines(
         image,
-        [np.int32(np.round(pixels * (1 << _SUBPIXEL_BITS)))],
+        [(pixels * (1 << _SUBPIXEL_BITS)).round().astype(np.int32)],
         False,
         color,
         thickness,

@@ -65,6 +65,7 @@ def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -
     finally:
         hook.remove()
     batch = preprocessor.link.batch
+    assert batch is not None
     canvas = preprocessor.get_canvas(output)[0]
     return ZoomRecord(
         source=to_numpy(source),
