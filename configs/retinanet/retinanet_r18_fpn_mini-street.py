@@ -1,5 +1,6 @@
-# RetinaNet small enough for two CPU cores, trained from scratch. Objects are small and so are the
-# images: levels start at stride 4, anchors at 12 pixels.
+# RetinaNet small enough for two CPU cores, trained from scratch on mini-street
+# (tools/make_mini_street.py) in the layout of Argoverse-HD. Zoomed images are small: levels start
+# at stride 4, anchors at 12 pixels.
 _base_ = [
     'mmdet::_base_/models/retinanet_r50_fpn.py',
     '../_base_/datasets/mini_street_argoverse_hd.py',
