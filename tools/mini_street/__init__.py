@@ -1,0 +1,1 @@
+"""A small rendered street world that stands in for data sets no test machine can download."""
