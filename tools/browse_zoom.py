@@ -14,6 +14,7 @@ import matplotlib
 import mmcv
 from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner import set_random_seed
 from mmengine.utils import track_iter_progress
 from mmengine.visualization import Visualizer
 
@@ -76,6 +77,7 @@ def main() -> None:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope(cfg.get('default_scope', 'mmengine'))
+    set_random_seed(0)  # the same random flips for every config, so that pictures compare
     preprocessor = build_preprocessor(cfg)
     dataset = build_dataset(cfg, args.phase)
     folder = args.output_dir or Path('work_dirs') / Path(args.config).stem / 'browse_zoom'
