@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -13,6 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _quiet():
+    # init_weights would log a line per parameter.
+    MMLogger.get_instance('mmengine', log_level='WARNING')
 
 
 @pytest.fixture

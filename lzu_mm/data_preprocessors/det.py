@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmdet.models import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 
@@ -10,9 +12,28 @@ from .labels import Size, scale_instances, scale_metainfo, scale_pixels
 from .zoom import ZoomMixin
 
 
+# The arguments by which stock batch augmentations are told sizes in pixels.
+_AUGMENT_SIZES = ('size', 'scale', 'random_size_range')
+
+
 @MODELS.register_module()
 class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
-    """``DetDataPreprocessor`` that zooms first; see :class:`ZoomMixin` for ``zoom``."""
+    """``DetDataPreprocessor`` that zooms first; see :class:`ZoomMixin` for ``zoom``.
+
+    ``batch_augments`` that resize or pad to a size in pixels follow ``zoom.scale``, for they see
+    the zoomed batch.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        zoom: dict[str, Any] | None = None,
+        batch_augments: list[dict[str, Any]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if batch_augments is not None:
+            batch_augments = [_follow_zoom(augment, zoom or {}) for augment in batch_augments]
+        super().__init__(*args, zoom=zoom, batch_augments=batch_augments, **kwargs)
 
     def scale_sample(
         self, sample: DetDataSample, source: Size, size: Size, training: bool
@@ -29,3 +50,20 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
             if name in sample:
                 scale_instances(sample.get(name), source, size)
         return sample
+
+
+def _follow_zoom(augment: dict[str, Any], zoom: dict[str, Any]) -> dict[str, Any]:
+    sizes = {name: augment[name] for name in _AUGMENT_SIZES if name in augment}
+    if not sizes:
+        return augment
+    scale = zoom.get('scale')
+    if scale is None:
+        raise ValueError(
+            f'{augment["type"]} in data_preprocessor.batch_augments resizes to {sizes}, which '
+            'undoes zoom.size. Set zoom.scale instead, which the augmentation follows, or remove it'
+            ' (batch_augments=None).'
+        )
+    return {
+        **augment,
+        **{name: tuple(round(n * scale) for n in size) for name, size in sizes.items()},
+    }

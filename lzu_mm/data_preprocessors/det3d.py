@@ -67,8 +67,7 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
             update['cam2img'] = _scale_rows(metainfo['cam2img'], ratios(source, size))
             update['source_cam2img'] = metainfo['cam2img']
         zoomed = ZoomedDet3DDataSample(metainfo={**metainfo, **update})
-        for name, value in sample.items():
-            zoomed.set_field(value, f'_{name}' if hasattr(Det3DDataSample, name) else name)
+        zoomed.set_data(dict(sample.items()))
         if training:
             for name in ('gt_instances', 'gt_instances_3d', 'ignored_instances'):
                 if name in zoomed:

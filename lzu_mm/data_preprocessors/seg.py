@@ -19,20 +19,29 @@ _MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
 class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
     """``SegDataPreProcessor`` that zooms first; see :class:`ZoomMixin` for ``zoom``.
 
-    ``size``, which pads batches to the size of the pipeline's crop, follows the zoom: batches are
-    padded to their largest zoomed image instead.
+    ``size`` and ``test_cfg.size``, to which stock configs pad the crops of the pipeline, follow a
+    zoom that changes the size: batches are padded to their largest zoomed image instead.
     """
 
     size: Any
     test_cfg: Any
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stock_size = self.size
+        self._stock_test_cfg = self.test_cfg
+
     def set_images(self, data: dict[str, Any], images: list[Tensor]) -> dict[str, Any]:
         """See :meth:`ZoomMixin.set_images`."""
-        largest = tuple(max(sizes) for sizes in zip(*(image.shape[-2:] for image in images)))
-        if self.size is not None:
-            self.size = largest
-        if self.test_cfg and self.test_cfg.get('size') is not None:
-            self.test_cfg = {**self.test_cfg, 'size': largest}
+        sources = [image.shape[-2:] for image in self.get_images(data)]
+        sizes = [image.shape[-2:] for image in images]
+        self.size, self.test_cfg = self._stock_size, self._stock_test_cfg
+        if sizes != sources:
+            largest = tuple(max(axis) for axis in zip(*sizes))
+            if self.size is not None:
+                self.size = largest
+            if self.test_cfg and self.test_cfg.get('size') is not None:
+                self.test_cfg = {**self.test_cfg, 'size': largest}
         return super().set_images(data, images)
 
     def scale_sample(
