@@ -3,6 +3,7 @@
 from .checkpoint import allow_mmengine_checkpoints
 from .dist import prepare_cpu_dist
 from .launch import add_common_arguments, build_runner, config_from_args
+from .nuscenes import evaluate_nuscenes_without_gpu
 from .optim_wrapper import BFloat16OptimWrapper
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'allow_mmengine_checkpoints',
     'build_runner',
     'config_from_args',
+    'evaluate_nuscenes_without_gpu',
     'prepare_cpu_dist',
 ]
