@@ -61,11 +61,14 @@ def _shrink(family, model):
         model.bbox_head.stacked_convs = 1
         model.bbox_head.num_classes = 8
     elif family == 'pspnet':
+        model.data_preprocessor.size = (128, 192)
         model.backbone.depth = 18
         model.decode_head.update(in_channels=512, channels=32)
         model.auxiliary_head.update(in_channels=256, channels=16)
     else:
-        model.backbone.depth = 50
+        model.backbone.update(depth=18, dcn=None, stage_with_dcn=(False,) * 4, style='pytorch')
+        model.neck.in_channels = [64, 128, 256, 512]
+        model.bbox_head.update(stacked_convs=1, dcn_on_last_conv=False)
 
 
 def zoomed_config(stock, family, zoom, neck=True):

@@ -11,7 +11,6 @@ from ..registry import MODELS
 from .labels import Size, scale_instances, scale_metainfo, scale_pixels
 from .zoom import ZoomMixin
 
-
 # The arguments by which stock batch augmentations are told sizes in pixels.
 _AUGMENT_SIZES = ('size', 'scale', 'random_size_range')
 
