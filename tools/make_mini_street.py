@@ -23,13 +23,28 @@ TASKS = ('argoverse_hd', 'cityscapes', 'nuscenes')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Render a small street world in three data set formats.')
-    parser.add_argument('--out', type=Path, default=Path('data/mini_street'), help='one folder per task is made here')
-    parser.add_argument('--preset', choices=('tiny', 'standard'), default='tiny',
-                        help='tiny: a few images, under a minute; standard: 300 + 100 images or more a task, minutes')
-    parser.add_argument('--tasks', nargs='+', choices=TASKS, default=TASKS, help='data sets to write')
+    parser = argparse.ArgumentParser(
+        description='Render a small street world in three data set formats.'
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('data/mini_street'),
+        help='one folder per task is made here',
+    )
+    parser.add_argument(
+        '--preset',
+        choices=('tiny', 'standard'),
+        default='tiny',
+        help='tiny: a few images, under a minute; standard: 300 + 100 images or more a task, minutes',
+    )
+    parser.add_argument(
+        '--tasks', nargs='+', choices=TASKS, default=TASKS, help='data sets to write'
+    )
     parser.add_argument('--seed', type=int, default=0, help='another seed, another world')
-    parser.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)), help='processes')
+    parser.add_argument(
+        '--workers', type=int, default=len(os.sched_getaffinity(0)), help='processes'
+    )
     args = parser.parse_args()
     if args.workers < 1:
         parser.error(f'--workers must be at least 1, not {args.workers}')

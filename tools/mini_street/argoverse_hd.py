@@ -43,15 +43,32 @@ def boxes(world: World, picture: Picture) -> list[dict[str, Any]]:
         label = KINDS[thing.kind][0]
         if label is None or picture.boxes[number, 4] == 0:
             continue
-        box, pixels, amodal = picture.boxes[number, :4], int(picture.boxes[number, 4]), int(picture.amodal[number])
+        box, pixels, amodal = (
+            picture.boxes[number, :4],
+            int(picture.boxes[number, 4]),
+            int(picture.amodal[number]),
+        )
         key = (thing.group, label) if thing.group >= 0 else (-1, number)
         if key in found:
             other = found[key]
-            box = np.concatenate([np.minimum(box[:2], other['box'][:2]), np.maximum(box[2:], other['box'][2:])])
+            box = np.concatenate(
+                [np.minimum(box[:2], other['box'][:2]), np.maximum(box[2:], other['box'][2:])]
+            )
             pixels, amodal = pixels + other['pixels'], amodal + other['amodal']
-        found[key] = {'label': label, 'box': box, 'pixels': pixels, 'amodal': amodal, 'thing': number}
-    return [b for b in found.values() if b['pixels'] >= _MIN_PIXELS and b['pixels'] >= _MIN_SHARE * b['amodal']
-            and min(b['box'][2:] - b['box'][:2]) >= _MIN_SIDE]
+        found[key] = {
+            'label': label,
+            'box': box,
+            'pixels': pixels,
+            'amodal': amodal,
+            'thing': number,
+        }
+    return [
+        b
+        for b in found.values()
+        if b['pixels'] >= _MIN_PIXELS
+        and b['pixels'] >= _MIN_SHARE * b['amodal']
+        and min(b['box'][2:] - b['box'][:2]) >= _MIN_SIDE
+    ]
 
 
 def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]:
@@ -63,8 +80,15 @@ def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]
     objects = []
     for b in boxes(moment.world, picture):
         x0, y0, x1, y1 = (int(v) for v in b['box'])
-        objects.append({'category_id': ARGOVERSE_CLASSES.index(b['label']), 'bbox': [x0, y0, x1 - x0, y1 - y0],
-                        'area': (x1 - x0) * (y1 - y0), 'iscrowd': 0, 'track': b['thing']})
+        objects.append(
+            {
+                'category_id': ARGOVERSE_CLASSES.index(b['label']),
+                'bbox': [x0, y0, x1 - x0, y1 - y0],
+                'area': (x1 - x0) * (y1 - y0),
+                'iscrowd': 0,
+                'track': b['thing'],
+            }
+        )
     return {'name': name, 'objects': objects}
 
 
@@ -74,7 +98,12 @@ def task(preset: str, seed: int) -> Task:
     for s, (split, (count, length)) in enumerate(_SIZES[preset].items()):
         for k in range(count):
             sequence = _name(split, k, seed)
-            context = {'split': split, 'sid': k, 'sequence': sequence, 'dir': f'{split}/{sequence}/{_CAMERA}'}
+            context = {
+                'split': split,
+                'sid': k,
+                'sequence': sequence,
+                'dir': f'{split}/{sequence}/{_CAMERA}',
+            }
             times = tuple((n, n * _STEP) for n in range(length))
             jobs.append(Job(f'{split}_{k:03d}', (seed, 1, s, k), times, {}, context))
 
@@ -95,12 +124,27 @@ class Finish:
             for job in jobs:
                 for number, _ in job.times:
                     record = records[job.key, number]
-                    images.append({'id': len(images), 'name': record['name'], 'sid': job.context['sid'], 'fid': number,
-                                   'width': LENS.width, 'height': LENS.height})
+                    images.append(
+                        {
+                            'id': len(images),
+                            'name': record['name'],
+                            'sid': job.context['sid'],
+                            'fid': number,
+                            'width': LENS.width,
+                            'height': LENS.height,
+                        }
+                    )
                     # Ids from 1: COCO's evaluation takes an annotation of id 0 for "no match".
-                    annotations += [{'id': len(annotations) + i + 1, 'image_id': images[-1]['id'], **o}
-                                    for i, o in enumerate(record['objects'])]
-            content = {'categories': [{'id': i, 'name': n} for i, n in enumerate(ARGOVERSE_CLASSES)], 'images': images,
-                       'annotations': annotations, 'sequences': [job.context['sequence'] for job in jobs],
-                       'seq_dirs': [job.context['dir'] for job in jobs], 'coco_mapping': list(_COCO)}
+                    annotations += [
+                        {'id': len(annotations) + i + 1, 'image_id': images[-1]['id'], **o}
+                        for i, o in enumerate(record['objects'])
+                    ]
+            content = {
+                'categories': [{'id': i, 'name': n} for i, n in enumerate(ARGOVERSE_CLASSES)],
+                'images': images,
+                'annotations': annotations,
+                'sequences': [job.context['sequence'] for job in jobs],
+                'seq_dirs': [job.context['dir'] for job in jobs],
+                'coco_mapping': list(_COCO),
+            }
             write_json(folder / 'Argoverse-HD' / 'annotations' / f'{split}.json', content)

@@ -39,7 +39,9 @@ class Lens:
     def cam2ego(self) -> np.ndarray:
         """(4, 4) from camera to ego coordinates."""
         matrix = np.eye(4)
-        matrix[:3, :3] = Rotation.from_euler('ZY', [self.yaw, self.pitch], degrees=True).as_matrix() @ _AXES
+        matrix[:3, :3] = (
+            Rotation.from_euler('ZY', [self.yaw, self.pitch], degrees=True).as_matrix() @ _AXES
+        )
         matrix[:3, 3] = self.mount
         return matrix
 
@@ -48,7 +50,9 @@ class Lens:
         return np.array([[self.focal, 0.0, self.cx], [0.0, self.focal, self.cy], [0.0, 0.0, 1.0]])
 
 
-def ego2world(x: float, y: float, heading: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
+def ego2world(
+    x: float, y: float, heading: float, pitch: float = 0.0, roll: float = 0.0
+) -> np.ndarray:
     """(4, 4) pose of the car; angles in radians."""
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_euler('ZYX', [heading, pitch, roll]).as_matrix()

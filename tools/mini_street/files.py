@@ -21,7 +21,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_image(path: Path, image: np.ndarray, quality: int = 90) -> None:
     """Write a JPEG (of a quality up to 100) or a PNG."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix == '.jpg' else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    options = (
+        [cv2.IMWRITE_JPEG_QUALITY, quality]
+        if path.suffix == '.jpg'
+        else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
     write_bytes(path, cv2.imencode(path.suffix, image, options)[1].tobytes())
 
 

@@ -18,8 +18,8 @@ import cv2
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .files import read_json, write_json
-from .view import moment
 from .street import make_world
+from .view import moment
 
 MANIFEST = 'mini_street.json'
 _RECORDS = '.records'
@@ -92,13 +92,20 @@ def _claim(folder: Path, identity: dict[str, Any]) -> bool:
         found = read_json(path)
         finished = found.pop('finished', False)
         if found != identity:
-            differs = ', '.join(f'{k} {found.get(k)!r} instead of {v!r}' for k, v in identity.items()
-                                if found.get(k) != v)
-            raise SystemExit(f'{folder} was made with {differs}. Choose another --out, or remove {folder}.')
+            differs = ', '.join(
+                f'{k} {found.get(k)!r} instead of {v!r}'
+                for k, v in identity.items()
+                if found.get(k) != v
+            )
+            raise SystemExit(
+                f'{folder} was made with {differs}. Choose another --out, or remove {folder}.'
+            )
         return finished
     if folder.exists() and any(folder.iterdir()):
-        raise SystemExit(f'{folder} is not empty and has no {MANIFEST}: it was not made by this tool. '
-                         f'Choose another --out, or remove {folder}.')
+        raise SystemExit(
+            f'{folder} is not empty and has no {MANIFEST}: it was not made by this tool. '
+            f'Choose another --out, or remove {folder}.'
+        )
     write_json(path, {**identity, 'finished': False}, indent=1)
     return False
 
@@ -116,9 +123,16 @@ def run(task: Task, folder: Path, preset: str, seed: int, workers: int) -> None:
     if _claim(folder, identity):
         print(f'{task.name}: {folder} is finished, nothing to do')
         return
-    todo = [job for job in task.jobs if any(not _record(folder, job, n).exists() for n, _ in job.times)]
-    columns = (TextColumn('{task.description:>14}'), BarColumn(), MofNCompleteColumn(), TextColumn('images'),
-               TimeRemainingColumn())
+    todo = [
+        job for job in task.jobs if any(not _record(folder, job, n).exists() for n, _ in job.times)
+    ]
+    columns = (
+        TextColumn('{task.description:>14}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn('images'),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress:
         total = task.images * sum(len(job.times) for job in task.jobs)
         left = task.images * sum(len(job.times) for job in todo)
@@ -132,12 +146,28 @@ def run(task: Task, folder: Path, preset: str, seed: int, workers: int) -> None:
             with ProcessPoolExecutor(workers) as pool:
                 for done in pool.map(_work, *zip(*((folder, task, job) for job in todo[1:]))):
                     progress.advance(bar, task.images * done)
-    task.finish(folder, {(job.key, n): read_json(_record(folder, job, n)) for job in task.jobs for n, _ in job.times})
+    task.finish(
+        folder,
+        {
+            (job.key, n): read_json(_record(folder, job, n))
+            for job in task.jobs
+            for n, _ in job.times
+        },
+    )
     write_json(folder / MANIFEST, {**identity, 'finished': True}, indent=1)
     shutil.rmtree(folder / _RECORDS)
 
 
-def split_frames(key: str, seed: tuple[int, ...], times: list[tuple[int, float]], size: int, options: dict,
-                 context: dict) -> list[Job]:
+def split_frames(
+    key: str,
+    seed: tuple[int, ...],
+    times: list[tuple[int, float]],
+    size: int,
+    options: dict,
+    context: dict,
+) -> list[Job]:
     """Cut a long sequence into jobs of at most `size` frames, so that all processes stay busy."""
-    return [Job(key, seed, tuple(times[i:i + size]), options, context) for i in range(0, len(times), size)]
+    return [
+        Job(key, seed, tuple(times[i : i + size]), options, context)
+        for i in range(0, len(times), size)
+    ]

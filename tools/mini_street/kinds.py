@@ -7,7 +7,16 @@ in Cityscapes, a trailer 'trailer' (30); both are ignored there.
 
 from __future__ import annotations
 
-ARGOVERSE_CLASSES = ('person', 'bicycle', 'car', 'motorcycle', 'bus', 'truck', 'traffic_light', 'stop_sign')
+ARGOVERSE_CLASSES = (
+    'person',
+    'bicycle',
+    'car',
+    'motorcycle',
+    'bus',
+    'truck',
+    'traffic_light',
+    'stop_sign',
+)
 
 # kind: (Argoverse-HD class, Cityscapes label id, nuScenes category)
 KINDS: dict[str, tuple[str | None, int, str | None]] = {
@@ -39,5 +48,24 @@ KINDS: dict[str, tuple[str | None, int, str | None]] = {
 SKY_LABEL = 23
 
 # The 19 classes that Cityscapes evaluates; every other id is ignored (255).
-TRAIN_IDS = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12, 26: 13, 27: 14,
-             28: 15, 31: 16, 32: 17, 33: 18}
+TRAIN_IDS = {
+    7: 0,
+    8: 1,
+    11: 2,
+    12: 3,
+    13: 4,
+    17: 5,
+    19: 6,
+    20: 7,
+    21: 8,
+    22: 9,
+    23: 10,
+    24: 11,
+    25: 12,
+    26: 13,
+    27: 14,
+    28: 15,
+    31: 16,
+    32: 17,
+    33: 18,
+}

@@ -30,7 +30,9 @@ class Mesh:
         """The mesh turned by yaw about z, scaled and moved."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T
-        return Mesh((self.points @ turn) * scale + (x, y, z), self.normals @ turn, self.tex, self.material)
+        return Mesh(
+            (self.points @ turn) * scale + (x, y, z), self.normals @ turn, self.tex, self.material
+        )
 
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper corner of the axis-aligned box around it."""
@@ -40,22 +42,32 @@ class Mesh:
 
 def merge(*meshes: Mesh) -> Mesh:
     """One mesh of several."""
-    return Mesh(*(np.concatenate([getattr(m, name) for m in meshes])
-                  for name in ('points', 'normals', 'tex', 'material')))
+    return Mesh(
+        *(
+            np.concatenate([getattr(m, name) for m in meshes])
+            for name in ('points', 'normals', 'tex', 'material')
+        )
+    )
 
 
 def _triangles(grid: np.ndarray) -> np.ndarray:
     """Cut an (m, n, 3) grid of values into (2 (m-1)(n-1), 3, 3) corners of triangles."""
     a, b, c, d = grid[:-1, :-1], grid[1:, :-1], grid[1:, 1:], grid[:-1, 1:]
-    return np.concatenate([np.stack([a, b, c], -2).reshape(-1, 3, 3), np.stack([a, c, d], -2).reshape(-1, 3, 3)])
+    return np.concatenate(
+        [np.stack([a, b, c], -2).reshape(-1, 3, 3), np.stack([a, c, d], -2).reshape(-1, 3, 3)]
+    )
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
-def patch(points: np.ndarray, material: int | np.ndarray, tex: np.ndarray | None = None,
-          normals: np.ndarray | None = None) -> Mesh:
+def patch(
+    points: np.ndarray,
+    material: int | np.ndarray,
+    tex: np.ndarray | None = None,
+    normals: np.ndarray | None = None,
+) -> Mesh:
     """A bent sheet.
 
     Args:
@@ -73,7 +85,9 @@ def patch(points: np.ndarray, material: int | np.ndarray, tex: np.ndarray | None
         corner_normals = _triangles(_unit(np.asarray(normals, float)))
     cells = (points.shape[0] - 1, points.shape[1] - 1)
     codes = np.tile(np.broadcast_to(material, cells).reshape(-1), 2).astype(np.int32)
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
     keep = area > 1e-8
     mapped = _triangles(points if tex is None else np.asarray(tex, float))
     return Mesh(corners[keep], corner_normals[keep], mapped[keep], codes[keep])
@@ -83,15 +97,42 @@ def quad(corners: list, material: int, uv: list | None = None) -> Mesh:
     """A flat rectangle from four corners in turn; uv default to metres along its sides."""
     p = np.asarray(corners, float)
     if uv is None:
-        width, height = np.linalg.norm(p[1] - p[0]), np.linalg.norm(p[3] - p[0])
+        width, height = np.sqrt(((p[1] - p[0]) ** 2).sum()), np.sqrt(((p[3] - p[0]) ** 2).sum())
         uv = [(0, 0), (width, 0), (width, height), (0, height)]
-    t = np.array([(*c, 0.0)[:3] for c in uv])
-    return patch(p[[0, 1, 3, 2]].reshape(2, 2, 3), material, t[[0, 1, 3, 2]].reshape(2, 2, 3))
+    t = np.zeros((4, 3))
+    t[:, : len(uv[0])] = uv
+    (ax, ay, az), (bx, by, bz) = p[2] - p[0], p[3] - p[1]
+    normal = np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+    normal /= max(1e-9, np.sqrt((normal**2).sum()))
+    turn = np.array([[0, 1, 2], [0, 2, 3]])
+    return Mesh(
+        p[turn], np.broadcast_to(normal, (2, 3, 3)), t[turn], np.full(2, material, np.int32)
+    )
 
 
-def box(low: tuple, high: tuple, material: int, top: int | None = None, taper: tuple = (0.0, 0.0)) -> Mesh:
+def soften(mesh: Mesh, degrees: float) -> Mesh:
+    """Round a mesh: normals are averaged where faces meet at less than an angle."""
+    face = _unit(
+        np.cross(mesh.points[:, 1] - mesh.points[:, 0], mesh.points[:, 2] - mesh.points[:, 0])
+    )
+    _, spot = np.unique(np.round(mesh.points.reshape(-1, 3), 4), axis=0, return_inverse=True)
+    spot = spot.reshape(-1, 3)
+    normals = mesh.normals.copy()
+    for corner in range(spot.max() + 1):
+        triangles, vertices = np.nonzero(spot == corner)
+        alike = np.abs(face[triangles] @ face[triangles].T)
+        signed = np.sign(face[triangles] @ face[triangles].T)
+        weights = np.where(alike > np.cos(np.radians(degrees)), signed, 0.0)
+        normals[triangles, vertices] = _unit(weights @ face[triangles])
+    return Mesh(mesh.points, normals, mesh.tex, mesh.material)
+
+
+def box(
+    low: tuple, high: tuple, material: int, top: int | None = None, taper: tuple = (0.0, 0.0)
+) -> Mesh:
     """A block without a floor; `taper` draws the roof in by so much on each side, along x and y.
-    Walls have u along, v up (from z = 0) and w = v."""
+    Walls have u along, v up (from z = 0) and w = v.
+    """
     (x0, y0, z0), (x1, y1, z1) = low, high
     tx, ty = taper
     base = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
@@ -101,15 +142,32 @@ def box(low: tuple, high: tuple, material: int, top: int | None = None, taper: t
         (ax, ay), (bx, by) = base[i], base[(i + 1) % 4]
         (cx, cy), (dx, dy) = roof[(i + 1) % 4], roof[i]
         half = np.hypot(bx - ax, by - ay) / 2
-        parts.append(quad([(ax, ay, z0), (bx, by, z0), (cx, cy, z1), (dx, dy, z1)], material,
-                          [(-half, z0, z0), (half, z0, z0), (half, z1, z1), (-half, z1, z1)]))
-    parts.append(quad([(x, y, z1) for x, y in roof], material if top is None else top,
-                      [(x, y, z1) for x, y in roof]))
+        parts.append(
+            quad(
+                [(ax, ay, z0), (bx, by, z0), (cx, cy, z1), (dx, dy, z1)],
+                material,
+                [(-half, z0, z0), (half, z0, z0), (half, z1, z1), (-half, z1, z1)],
+            )
+        )
+    parts.append(
+        quad(
+            [(x, y, z1) for x, y in roof],
+            material if top is None else top,
+            [(x, y, z1) for x, y in roof],
+        )
+    )
     return merge(*parts)
 
 
-def tube(start: tuple, end: tuple, r0: float, r1: float, material: int, sides: int = 8,
-         caps: bool = False) -> Mesh:
+def tube(
+    start: tuple,
+    end: tuple,
+    r0: float,
+    r1: float,
+    material: int,
+    sides: int = 8,
+    caps: bool = False,
+) -> Mesh:
     """A round (tapered) rod; u runs around, v along, both in metres."""
     p, q = np.asarray(start, float), np.asarray(end, float)
     length = np.linalg.norm(q - p)
@@ -125,7 +183,12 @@ def tube(start: tuple, end: tuple, r0: float, r1: float, material: int, sides: i
     parts = [patch(points, material, tex, np.stack([ring, ring]))]
     if caps:
         for centre, radius in ((p, r0), (q, r1)):
-            parts.append(patch(np.stack([np.repeat(centre[None], sides + 1, 0), centre + radius * ring]), material))
+            parts.append(
+                patch(
+                    np.stack([np.repeat(centre[None], sides + 1, 0), centre + radius * ring]),
+                    material,
+                )
+            )
     return merge(*parts)
 
 
@@ -133,11 +196,15 @@ def ellipsoid(centre: tuple, radii: tuple, material: int, rings: int = 6, sides:
     """A ball, stretched along the axes."""
     lat = np.linspace(-np.pi / 2, np.pi / 2, rings + 1)[:, None]
     lon = np.linspace(0, 2 * np.pi, sides + 1)[None]
-    unit = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat) + 0 * lon], -1)
+    unit = np.stack(
+        [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat) + 0 * lon], -1
+    )
     return patch(centre + unit * radii, material, centre + unit * radii, unit / np.asarray(radii))
 
 
-def wheel(x: float, y: float, radius: float, width: float, material: int, tyre: int, sides: int = 18) -> Mesh:
+def wheel(
+    x: float, y: float, radius: float, width: float, material: int, tyre: int, sides: int = 18
+) -> Mesh:
     """A wheel with its axle along y: two faces textured in units of the radius, and a tread."""
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     rim = np.stack([np.cos(angle), 0 * angle, np.sin(angle)], -1)
@@ -147,19 +214,25 @@ def wheel(x: float, y: float, radius: float, width: float, material: int, tyre: 
         hub = np.repeat((centre + (0, shift, 0))[None], sides + 1, 0)
         tex = np.stack([np.zeros_like(rim), rim[:, [0, 2, 1]]])
         parts.append(patch(np.stack([hub, centre + (0, shift, 0) + radius * rim]), material, tex))
-    outer = np.stack([centre + (0, -width / 2, 0) + radius * rim, centre + (0, width / 2, 0) + radius * rim])
+    outer = np.stack(
+        [centre + (0, -width / 2, 0) + radius * rim, centre + (0, width / 2, 0) + radius * rim]
+    )
     parts.append(patch(outer, tyre, None, np.stack([rim, rim])))
     return merge(*parts)
 
 
-def hoop(x: float, y: float, radius: float, thickness: float, material: int, sides: int = 20) -> Mesh:
+def hoop(
+    x: float, y: float, radius: float, thickness: float, material: int, sides: int = 20
+) -> Mesh:
     """A thin wheel (bicycle): a flat ring and its tread, axle along y."""
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     rim = np.stack([np.cos(angle), 0 * angle, np.sin(angle)], -1)
     centre = np.array([x, y, radius])
     flat = patch(np.stack([centre + (radius - thickness) * rim, centre + radius * rim]), material)
     across = np.array([0, thickness / 2, 0])
-    tread = patch(np.stack([centre + radius * rim - across, centre + radius * rim + across]), material)
+    tread = patch(
+        np.stack([centre + radius * rim - across, centre + radius * rim + across]), material
+    )
     return merge(flat, tread)
 
 

@@ -38,9 +38,20 @@ LIDAR2EGO = np.eye(4)
 LIDAR2EGO[:3, :3] = Rotation.from_euler('Z', -90, degrees=True).as_matrix()
 LIDAR2EGO[:3, 3] = 0.94, 0.0, 1.84
 
-_SCENES = {'train': ('scene-0061', 'scene-0553', 'scene-0655', 'scene-0757', 'scene-0796', 'scene-1077', 'scene-1094',
-                     'scene-1100'), 'val': ('scene-0103', 'scene-0916')}
-_SIZES = {'tiny': {'train': (2, 2), 'val': (2, 2)}, 'standard': {'train': (8, 7), 'val': (2, 9)}}
+_SCENES = {
+    'train': (
+        'scene-0061',
+        'scene-0553',
+        'scene-0655',
+        'scene-0757',
+        'scene-0796',
+        'scene-1077',
+        'scene-1094',
+        'scene-1100',
+    ),
+    'val': ('scene-0103', 'scene-0916'),
+}
+_SIZES = {'tiny': {'train': (2, 1), 'val': (2, 2)}, 'standard': {'train': (8, 7), 'val': (2, 9)}}
 _STEP = 1.0
 _START = 1532402927000000
 _LIDAR_STRIDE, _LIDAR_RANGE = 16, 90.0
@@ -61,7 +72,8 @@ def _attribute(thing: Thing, ridden: bool) -> str:
 
 def _size(things: list[Thing]) -> tuple[np.ndarray, np.ndarray]:
     """Width, length, height of the box around things that move as one, over all poses of their gait,
-    and its centre in their own frame."""
+    and its centre in their own frame.
+    """
     corners = [mesh.extent() for thing in things for mesh in thing.meshes]
     low, high = np.min([c[0] for c in corners], 0), np.max([c[1] for c in corners], 0)
     if things[0].kind in ('person', 'worker'):
@@ -80,7 +92,9 @@ def _lidar(folder: Path, name: str, moment: Moment, pictures: dict[str, Picture]
         depth, owner = pictures[camera].depth[step, step], pictures[camera].owner[step, step]
         keep = (owner >= 0) & (depth < _LIDAR_RANGE)
         rows, columns = np.nonzero(keep)
-        pixels = np.stack([columns * _LIDAR_STRIDE + 8.5, rows * _LIDAR_STRIDE + 8.5, np.ones(len(rows))])
+        pixels = np.stack(
+            [columns * _LIDAR_STRIDE + 8.5, rows * _LIDAR_STRIDE + 8.5, np.ones(len(rows))]
+        )
         points = (np.linalg.inv(lens.cam2img()) @ pixels) * depth[keep]
         cam2lidar = np.linalg.inv(LIDAR2EGO) @ lens.cam2ego()
         clouds.append((cam2lidar[:3, :3] @ points).T + cam2lidar[:3, 3])
@@ -110,8 +124,11 @@ def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]
         category = KINDS[thing.kind][2]
         if category is None:
             continue
-        riders = [j for j, other in enumerate(world.things)
-                  if thing.group >= 0 and other.group == thing.group and KINDS[other.kind][2] is None]
+        riders = [
+            j
+            for j, other in enumerate(world.things)
+            if thing.group >= 0 and other.group == thing.group and KINDS[other.kind][2] is None
+        ]
         parts = [i, *riders]
         pixels = int(shown[parts].sum())
         x, y, yaw = thing.pose(world.road, number * _STEP)
@@ -119,15 +136,34 @@ def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]
             continue
         size, centre = _size([world.things[j] for j in parts])
         c, s = np.cos(yaw), np.sin(yaw)
-        objects.append({
-            'instance': i, 'category': category, 'attribute': _attribute(thing, bool(riders)),
-            'translation': [x + c * centre[0] - s * centre[1], y + s * centre[0] + c * centre[1], thing.z + centre[2]],
-            'size': size.tolist(), 'yaw': yaw, 'visible': min(1.0, pixels / max(1, int(whole[parts].sum()))),
-            # A thing that is seen but slips through the coarse scan still counts: the evaluation
-            # ignores what has no point.
-            'points': max(1, int(points[parts].sum()))})
-    return {'scene': job.context['scene'], 'split': job.context['split'], 'log': stem, 'timestamp': timestamp,
-            'ego2global': moment.ego.tolist(), 'files': names, 'weather': world.weather.kind, 'objects': objects}
+        objects.append(
+            {
+                'instance': i,
+                'category': category,
+                'attribute': _attribute(thing, bool(riders)),
+                'translation': [
+                    x + c * centre[0] - s * centre[1],
+                    y + s * centre[0] + c * centre[1],
+                    thing.z + centre[2],
+                ],
+                'size': size.tolist(),
+                'yaw': yaw,
+                'visible': min(1.0, pixels / max(1, int(whole[parts].sum()))),
+                # A thing that is seen but slips through the coarse scan still counts: the evaluation
+                # ignores what has no point.
+                'points': max(1, int(points[parts].sum())),
+            }
+        )
+    return {
+        'scene': job.context['scene'],
+        'split': job.context['split'],
+        'log': stem,
+        'timestamp': timestamp,
+        'ego2global': moment.ego.tolist(),
+        'files': names,
+        'weather': world.weather.kind,
+        'objects': objects,
+    }
 
 
 def finish(folder: Path, records: dict) -> None:
@@ -147,7 +183,11 @@ def task(preset: str, seed: int) -> Task:
             context = {'split': split, 'scene': scene, 'log': 10 * s + k}
             times = [(n, n * _STEP) for n in range(samples)]
             # The validation scenes are few: one by day, one at dusk.
-            light = (('sunny', 'dusk')[k] if split == 'val' else ('overcast', 'low sun', None, None)[k % 4])
+            light = (
+                ('sunny', 'dusk')[k]
+                if split == 'val'
+                else ('overcast', 'low sun', None, None)[k % 4]
+            )
             options = {'around': True, 'light': light, 'travel': 9.0 * samples * _STEP}
             jobs += split_frames(f'{split}_{scene}', (seed, 3, s, k), times, 2, options, context)
     return Task('nuscenes', jobs, frame, finish, images=len(CAMERAS))

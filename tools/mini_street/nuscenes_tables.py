@@ -12,11 +12,29 @@ from scipy.spatial.transform import Rotation
 from .camera import Lens
 from .files import write_image, write_json
 
-ATTRIBUTES = ('vehicle.moving', 'vehicle.stopped', 'vehicle.parked', 'cycle.with_rider', 'cycle.without_rider',
-              'pedestrian.sitting_lying_down', 'pedestrian.standing', 'pedestrian.moving')
-CATEGORIES = ('human.pedestrian.adult', 'human.pedestrian.construction_worker', 'vehicle.car', 'vehicle.motorcycle',
-              'vehicle.bicycle', 'vehicle.bus.rigid', 'vehicle.truck', 'vehicle.construction', 'vehicle.trailer',
-              'movable_object.barrier', 'movable_object.trafficcone')
+ATTRIBUTES = (
+    'vehicle.moving',
+    'vehicle.stopped',
+    'vehicle.parked',
+    'cycle.with_rider',
+    'cycle.without_rider',
+    'pedestrian.sitting_lying_down',
+    'pedestrian.standing',
+    'pedestrian.moving',
+)
+CATEGORIES = (
+    'human.pedestrian.adult',
+    'human.pedestrian.construction_worker',
+    'vehicle.car',
+    'vehicle.motorcycle',
+    'vehicle.bicycle',
+    'vehicle.bus.rigid',
+    'vehicle.truck',
+    'vehicle.construction',
+    'vehicle.trailer',
+    'movable_object.barrier',
+    'movable_object.trafficcone',
+)
 _LEVELS = ('v0-40', 'v40-60', 'v60-80', 'v80-100')
 
 
@@ -42,60 +60,107 @@ def _samples(samples: list[dict], tables: dict[str, list], size: dict[str, Lens]
     """Fill scene, sample, sample_data, ego_pose, log."""
     for scene in dict.fromkeys(s['scene'] for s in samples):
         members = [s for s in samples if s['scene'] == scene]
-        rows = [{'token': token('sample', scene, s['timestamp']), 'timestamp': s['timestamp'],
-                 'scene_token': token('scene', scene)} for s in members]
+        rows = [
+            {
+                'token': token('sample', scene, s['timestamp']),
+                'timestamp': s['timestamp'],
+                'scene_token': token('scene', scene),
+            }
+            for s in members
+        ]
         _chain(rows)
         tables['sample'] += rows
-        tables['scene'].append({'token': token('scene', scene), 'log_token': token('log', members[0]['log']),
-                                'nbr_samples': len(rows), 'first_sample_token': rows[0]['token'],
-                                'last_sample_token': rows[-1]['token'], 'name': scene,
-                                'description': f'Rendered street, {members[0]["weather"]}'})
-        tables['log'].append({'token': token('log', members[0]['log']), 'logfile': members[0]['log'],
-                              'vehicle': 'mini', 'date_captured': '2018-07-24', 'location': 'mini-street'})
+        tables['scene'].append(
+            {
+                'token': token('scene', scene),
+                'log_token': token('log', members[0]['log']),
+                'nbr_samples': len(rows),
+                'first_sample_token': rows[0]['token'],
+                'last_sample_token': rows[-1]['token'],
+                'name': scene,
+                'description': f'Rendered street, {members[0]["weather"]}',
+            }
+        )
+        tables['log'].append(
+            {
+                'token': token('log', members[0]['log']),
+                'logfile': members[0]['log'],
+                'vehicle': 'mini',
+                'date_captured': '2018-07-24',
+                'location': 'mini-street',
+            }
+        )
         for channel in members[0]['files']:
             data = []
             lens = size.get(channel)
             for s, row in zip(members, rows):
                 name = token('sample_data', channel, scene, s['timestamp'])
-                tables['ego_pose'].append({'token': name, 'timestamp': s['timestamp'],
-                                           'rotation': quaternion(s['ego2global']),
-                                           'translation': [m[3] for m in s['ego2global'][:3]]})
-                data.append({'token': name, 'sample_token': row['token'], 'ego_pose_token': name,
-                             'calibrated_sensor_token': token('calibrated_sensor', channel),
-                             'timestamp': s['timestamp'], 'fileformat': 'jpg' if lens else 'pcd', 'is_key_frame': True,
-                             'height': lens.height if lens else 0, 'width': lens.width if lens else 0,
-                             'filename': s['files'][channel]})
+                tables['ego_pose'].append(
+                    {
+                        'token': name,
+                        'timestamp': s['timestamp'],
+                        'rotation': quaternion(s['ego2global']),
+                        'translation': [m[3] for m in s['ego2global'][:3]],
+                    }
+                )
+                data.append(
+                    {
+                        'token': name,
+                        'sample_token': row['token'],
+                        'ego_pose_token': name,
+                        'calibrated_sensor_token': token('calibrated_sensor', channel),
+                        'timestamp': s['timestamp'],
+                        'fileformat': 'jpg' if lens else 'pcd',
+                        'is_key_frame': True,
+                        'height': lens.height if lens else 0,
+                        'width': lens.width if lens else 0,
+                        'filename': s['files'][channel],
+                    }
+                )
             _chain(data)
             tables['sample_data'] += data
 
 
 def _annotations(samples: list[dict], tables: dict[str, list]) -> None:
-    """Fill instance and sample_annotation."""
+    """Fill instance and sample_annotation, the latter sample by sample."""
     instances: dict[str, list[dict]] = {}
+    category: dict[str, str] = {}
     for s in samples:
         for o in s['objects']:
             name = token('instance', s['scene'], o['instance'])
+            category[name] = o['category']
             level = 1 + int(np.searchsorted([0.4, 0.6, 0.8], o['visible'], side='right'))
             turn = Rotation.from_euler('Z', o['yaw']).as_matrix()
-            instances.setdefault(name, []).append({
+            row = {
                 'token': token('annotation', name, s['timestamp']),
-                'sample_token': token('sample', s['scene'], s['timestamp']), 'instance_token': name,
+                'sample_token': token('sample', s['scene'], s['timestamp']),
+                'instance_token': name,
                 'visibility_token': str(level),
                 'attribute_tokens': [token('attribute', o['attribute'])] if o['attribute'] else [],
-                'translation': o['translation'], 'size': o['size'], 'rotation': quaternion(turn),
-                'num_lidar_pts': o['points'], 'num_radar_pts': 0})
-            tables['_category'].append((name, o['category']))
-    category = dict(tables.pop('_category'))
+                'translation': o['translation'],
+                'size': o['size'],
+                'rotation': quaternion(turn),
+                'num_lidar_pts': o['points'],
+                'num_radar_pts': 0,
+            }
+            instances.setdefault(name, []).append(row)
+            tables['sample_annotation'].append(row)
     for name, rows in instances.items():
         _chain(rows)
-        tables['sample_annotation'] += rows
-        tables['instance'].append({'token': name, 'category_token': token('category', category[name]),
-                                   'nbr_annotations': len(rows), 'first_annotation_token': rows[0]['token'],
-                                   'last_annotation_token': rows[-1]['token']})
+        tables['instance'].append(
+            {
+                'token': name,
+                'category_token': token('category', category[name]),
+                'nbr_annotations': len(rows),
+                'first_annotation_token': rows[0]['token'],
+                'last_annotation_token': rows[-1]['token'],
+            }
+        )
 
 
-def write_tables(folder: Path, samples: list[dict], cameras: dict[str, Lens],
-                 lidar2ego: np.ndarray) -> dict[str, list]:
+def write_tables(
+    folder: Path, samples: list[dict], cameras: dict[str, Lens], lidar2ego: np.ndarray
+) -> dict[str, list]:
     """Write `v1.0-mini/*.json` and the map.
 
     Args:
@@ -107,28 +172,65 @@ def write_tables(folder: Path, samples: list[dict], cameras: dict[str, Lens],
     Returns:
         The tables by name.
     """
-    names = ('category', 'attribute', 'visibility', 'instance', 'sensor', 'calibrated_sensor', 'ego_pose', 'log',
-             'scene', 'sample', 'sample_data', 'sample_annotation', 'map')
+    names = (
+        'category',
+        'attribute',
+        'visibility',
+        'instance',
+        'sensor',
+        'calibrated_sensor',
+        'ego_pose',
+        'log',
+        'scene',
+        'sample',
+        'sample_data',
+        'sample_annotation',
+        'map',
+    )
     tables: dict[str, list] = {name: [] for name in names}
-    tables['_category'] = []
-    tables['category'] = [{'token': token('category', n), 'name': n, 'description': ''} for n in CATEGORIES]
-    tables['attribute'] = [{'token': token('attribute', n), 'name': n, 'description': ''} for n in ATTRIBUTES]
-    tables['visibility'] = [{'token': str(i + 1), 'level': level, 'description': f'visible share {level[1:]} %'}
-                            for i, level in enumerate(_LEVELS)]
-    mounts = {**{name: (lens.cam2ego(), lens.cam2img().tolist()) for name, lens in cameras.items()},
-              'LIDAR_TOP': (lidar2ego, [])}
+    tables['category'] = [
+        {'token': token('category', n), 'name': n, 'description': ''} for n in CATEGORIES
+    ]
+    tables['attribute'] = [
+        {'token': token('attribute', n), 'name': n, 'description': ''} for n in ATTRIBUTES
+    ]
+    tables['visibility'] = [
+        {'token': str(i + 1), 'level': level, 'description': f'visible share {level[1:]} %'}
+        for i, level in enumerate(_LEVELS)
+    ]
+    mounts = {
+        **{name: (lens.cam2ego(), lens.cam2img().tolist()) for name, lens in cameras.items()},
+        'LIDAR_TOP': (lidar2ego, []),
+    }
     for name, (mount, intrinsic) in mounts.items():
-        tables['sensor'].append({'token': token('sensor', name), 'channel': name,
-                                 'modality': 'camera' if intrinsic else 'lidar'})
-        tables['calibrated_sensor'].append({'token': token('calibrated_sensor', name),
-                                            'sensor_token': token('sensor', name), 'translation': mount[:3, 3].tolist(),
-                                            'rotation': quaternion(mount), 'camera_intrinsic': intrinsic})
+        tables['sensor'].append(
+            {
+                'token': token('sensor', name),
+                'channel': name,
+                'modality': 'camera' if intrinsic else 'lidar',
+            }
+        )
+        tables['calibrated_sensor'].append(
+            {
+                'token': token('calibrated_sensor', name),
+                'sensor_token': token('sensor', name),
+                'translation': mount[:3, 3].tolist(),
+                'rotation': quaternion(mount),
+                'camera_intrinsic': intrinsic,
+            }
+        )
     _samples(samples, tables, cameras)
     _annotations(samples, tables)
     picture = f'maps/{token("map")}.png'
     write_image(folder / picture, np.full((64, 64), 255, np.uint8))
-    tables['map'].append({'token': token('map'), 'log_tokens': [log['token'] for log in tables['log']],
-                          'category': 'semantic_prior', 'filename': picture})
+    tables['map'].append(
+        {
+            'token': token('map'),
+            'log_tokens': [log['token'] for log in tables['log']],
+            'category': 'semantic_prior',
+            'filename': picture,
+        }
+    )
     for name, rows in tables.items():
         write_json(folder / 'v1.0-mini' / f'{name}.json', rows)
     return tables

@@ -17,13 +17,18 @@ def _with(mesh: Mesh, material: int) -> Mesh:
 
 
 def _limb(start: tuple, joint: tuple, end: tuple, r: float, upper: int, lower: int) -> Mesh:
-    return merge(tube(start, joint, r, r * 0.8, upper, 7), ellipsoid(joint, (r * 0.82,) * 3, upper, 4, 6),
-                 tube(joint, end, r * 0.78, r * 0.55, lower, 7))
+    return merge(
+        tube(start, joint, r, r * 0.8, upper, 7),
+        ellipsoid(joint, (r * 0.82,) * 3, upper, 4, 6),
+        tube(joint, end, r * 0.78, r * 0.55, lower, 7),
+    )
 
 
 def _head(x: float, z: float, hair: bool) -> list[Mesh]:
-    parts = [ellipsoid((x + 0.01, 0, z), (0.098, 0.08, 0.125), SKIN, 7, 9),
-             tube((x - 0.01, 0, z - 0.2), (x, 0, z - 0.08), 0.055, 0.05, SKIN, 7)]
+    parts = [
+        ellipsoid((x + 0.01, 0, z), (0.098, 0.08, 0.125), SKIN, 7, 9),
+        tube((x - 0.01, 0, z - 0.2), (x, 0, z - 0.08), 0.055, 0.05, SKIN, 7),
+    ]
     if hair:
         parts.append(ellipsoid((x - 0.018, 0, z + 0.03), (0.103, 0.09, 0.115), BLACK, 6, 9))
     return parts
@@ -45,7 +50,9 @@ def pedestrian(pose: int, bag: bool, coat: bool) -> Mesh:
         knee = (0.04 + s * 0.7 + lift * 0.5, side * 0.095, 0.50 + lift * 0.3)
         foot = (s * 1.25 - lift, side * 0.095, 0.09 + lift)
         parts.append(_limb((0, side * 0.09, 0.92), knee, foot, 0.085, PLAIN_B, PLAIN_B))
-        parts.append(ellipsoid((foot[0] + 0.06, foot[1], foot[2] - 0.035), (0.135, 0.05, 0.05), BLACK, 5, 7))
+        parts.append(
+            ellipsoid((foot[0] + 0.06, foot[1], foot[2] - 0.035), (0.135, 0.05, 0.05), BLACK, 5, 7)
+        )
         elbow = (-s * 0.55 - 0.03, side * 0.265, 1.14)
         hand = (-s * 1.05 + 0.05, side * 0.25, 0.90)
         parts.append(_limb((0, side * 0.215, 1.41), elbow, hand, 0.055, CLOTH, CLOTH))
@@ -66,10 +73,21 @@ def bicycle() -> Mesh:
             d = 0.32 * np.array([np.cos(a), 0, np.sin(a)])
             c = np.array([x, 0, 0.345])
             parts.append(tube(tuple(c - d), tuple(c + d), 0.006, 0.006, CHROME, 3))
-    joints = {'rear': (-0.52, 0, 0.345), 'bottom': (-0.05, 0, 0.30), 'seat': (-0.22, 0, 0.82), 'head': (0.36, 0, 0.85),
-              'front': (0.53, 0, 0.345)}
-    for a, b in (('rear', 'bottom'), ('rear', 'seat'), ('bottom', 'seat'), ('bottom', 'head'), ('seat', 'head'),
-                 ('head', 'front')):
+    joints = {
+        'rear': (-0.52, 0, 0.345),
+        'bottom': (-0.05, 0, 0.30),
+        'seat': (-0.22, 0, 0.82),
+        'head': (0.36, 0, 0.85),
+        'front': (0.53, 0, 0.345),
+    }
+    for a, b in (
+        ('rear', 'bottom'),
+        ('rear', 'seat'),
+        ('bottom', 'seat'),
+        ('bottom', 'head'),
+        ('seat', 'head'),
+        ('head', 'front'),
+    ):
         parts.append(tube(joints[a], joints[b], 0.024, 0.024, PAINT, 6))
     parts.append(tube((-0.22, 0, 0.82), (-0.25, 0, 0.95), 0.016, 0.016, CHROME, 5))
     parts.append(ellipsoid((-0.25, 0, 0.97), (0.14, 0.07, 0.035), BLACK, 4, 7))
@@ -82,9 +100,11 @@ def bicycle() -> Mesh:
 @lru_cache(maxsize=None)
 def cyclist(pose: int) -> Mesh:
     """The rider of `bicycle`, feet on the pedals."""
-    parts = [ellipsoid((-0.20, 0, 1.02), (0.14, 0.16, 0.12), PLAIN_B, 5, 8),
-             _with(tube((-0.20, 0, 1.03), (0.10, 0, 1.45), 0.155, 0.185, BLACK, 9), CLOTH),
-             ellipsoid((0.11, 0, 1.46), (0.12, 0.21, 0.10), CLOTH, 6, 9)]
+    parts = [
+        ellipsoid((-0.20, 0, 1.02), (0.14, 0.16, 0.12), PLAIN_B, 5, 8),
+        _with(tube((-0.20, 0, 1.03), (0.10, 0, 1.45), 0.155, 0.185, BLACK, 9), CLOTH),
+        ellipsoid((0.11, 0, 1.46), (0.12, 0.21, 0.10), CLOTH, 6, 9),
+    ]
     parts += _head(0.22, 1.68, False)
     parts.append(ellipsoid((0.20, 0, 1.745), (0.135, 0.095, 0.08), PAINT, 5, 8))
     angle = 2 * np.pi * pose / WALK_POSES
@@ -92,9 +112,19 @@ def cyclist(pose: int) -> Mesh:
         foot = (-0.05 + 0.17 * np.cos(a), side * 0.11, 0.32 + 0.17 * np.sin(a))
         knee = (0.18 + 0.08 * np.cos(a), side * 0.12, 0.80 + 0.09 * np.sin(a))
         parts.append(_limb((-0.18, side * 0.09, 0.98), knee, foot, 0.085, PLAIN_B, PLAIN_B))
-        parts.append(ellipsoid((foot[0] + 0.05, foot[1], foot[2] - 0.02), (0.12, 0.045, 0.045), BLACK, 4, 6))
-        parts.append(_limb((0.12, side * 0.2, 1.45), (0.22, side * 0.27, 1.20), (0.35, side * 0.22, 1.05), 0.05,
-                           CLOTH, SKIN))
+        parts.append(
+            ellipsoid((foot[0] + 0.05, foot[1], foot[2] - 0.02), (0.12, 0.045, 0.045), BLACK, 4, 6)
+        )
+        parts.append(
+            _limb(
+                (0.12, side * 0.2, 1.45),
+                (0.22, side * 0.27, 1.20),
+                (0.35, side * 0.22, 1.05),
+                0.05,
+                CLOTH,
+                SKIN,
+            )
+        )
     return merge(*parts)
 
 
@@ -125,16 +155,32 @@ def motorcycle() -> Mesh:
 @lru_cache(maxsize=None)
 def motorcyclist() -> Mesh:
     """The rider of `motorcycle`, with a helmet."""
-    parts = [ellipsoid((-0.33, 0, 0.95), (0.17, 0.18, 0.13), PLAIN_B, 5, 9),
-             _with(tube((-0.32, 0, 0.97), (-0.05, 0, 1.38), 0.165, 0.20, BLACK, 9), CLOTH),
-             ellipsoid((-0.04, 0, 1.38), (0.13, 0.22, 0.11), CLOTH, 6, 9),
-             ellipsoid((0.06, 0, 1.60), (0.15, 0.125, 0.155), PAINT, 7, 10),
-             ellipsoid((0.115, 0, 1.61), (0.11, 0.105, 0.07), GLASS, 5, 9)]
+    parts = [
+        ellipsoid((-0.33, 0, 0.95), (0.17, 0.18, 0.13), PLAIN_B, 5, 9),
+        _with(tube((-0.32, 0, 0.97), (-0.05, 0, 1.38), 0.165, 0.20, BLACK, 9), CLOTH),
+        ellipsoid((-0.04, 0, 1.38), (0.13, 0.22, 0.11), CLOTH, 6, 9),
+        ellipsoid((0.06, 0, 1.60), (0.15, 0.125, 0.155), PAINT, 7, 10),
+        ellipsoid((0.115, 0, 1.61), (0.11, 0.105, 0.07), GLASS, 5, 9),
+    ]
     for side in (-1, 1):
         foot = (-0.18, side * 0.24, 0.36)
-        parts.append(_limb((-0.30, side * 0.12, 0.93), (0.10, side * 0.25, 0.78), foot, 0.095, PLAIN_B, PLAIN_B))
-        parts.append(ellipsoid((foot[0] + 0.05, foot[1], foot[2] - 0.04), (0.14, 0.05, 0.06), BLACK, 4, 7))
-        parts.append(_limb((-0.03, side * 0.21, 1.38), (0.14, side * 0.34, 1.15), (0.40, side * 0.33, 1.08), 0.06,
-                           CLOTH, CLOTH))
+        parts.append(
+            _limb(
+                (-0.30, side * 0.12, 0.93), (0.10, side * 0.25, 0.78), foot, 0.095, PLAIN_B, PLAIN_B
+            )
+        )
+        parts.append(
+            ellipsoid((foot[0] + 0.05, foot[1], foot[2] - 0.04), (0.14, 0.05, 0.06), BLACK, 4, 7)
+        )
+        parts.append(
+            _limb(
+                (-0.03, side * 0.21, 1.38),
+                (0.14, side * 0.34, 1.15),
+                (0.40, side * 0.33, 1.08),
+                0.06,
+                CLOTH,
+                CLOTH,
+            )
+        )
         parts.append(ellipsoid((0.42, side * 0.33, 1.07), (0.06, 0.045, 0.045), BLACK, 4, 6))
     return merge(*parts)

@@ -122,7 +122,7 @@ def _span(edge, y, x0, x1, ox):
             high = min(high, -rest / a)
         elif rest < 0:
             return 0, 0
-    return int(math.ceil(low - ox)), int(math.floor(high - ox)) + 1
+    return math.ceil(low - ox), math.floor(high - ox) + 1
 
 
 @jit
@@ -146,7 +146,8 @@ def rasterise(edges, plane, boxes, ox, oy, nearness, index):
 @jit
 def coverage(edges, boxes, owner, count, stamp):
     """Pixels that each object would cover if nothing hid it; triangles of one object must follow
-    each other. `stamp` is scratch, (h, w) int32."""
+    each other. `stamp` is scratch, (h, w) int32.
+    """
     pixels = np.zeros(count, np.int64)
     stamp[:] = -1
     for t in range(len(boxes)):

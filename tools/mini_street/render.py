@@ -9,12 +9,14 @@ import numpy as np
 
 from .camera import Lens
 from .raster import coverage, rasterise, setup_parallel, setup_perspective, visible_boxes
-from .shading import SUN_R, SUN_X, SUN_Z, shade
+from .shading import SUN_R, SUN_X, SUN_Z, expose, shade
 from .weather import Weather
 from .world import Scene
 
 # Samples of an antialiased pixel: a rotated grid.
 _SAMPLES = ((0.375, 0.125), (0.875, 0.375), (0.125, 0.625), (0.625, 0.875))
+# Light levels of the tone curve's table, up to 6 times white, spaced by their roots.
+_GRID = 0.75 * 6.0 * np.linspace(0, 1, 4096) ** 2
 _SHADOW_REACH = ((26.0, 2048), (150.0, 2048))
 
 
@@ -47,7 +49,9 @@ class Picture:
     amodal: np.ndarray
 
 
-def _parallel_map(scene: Scene, direction: np.ndarray, centre: np.ndarray, reach: float, size: int) -> tuple:
+def _parallel_map(
+    scene: Scene, direction: np.ndarray, centre: np.ndarray, reach: float, size: int
+) -> tuple:
     """Nearness towards `direction` of the first surface, on a square of 2 x reach metres."""
     side = np.cross([0.0, 0.0, 1.0] if abs(direction[2]) < 0.99 else [0.0, -1.0, 0.0], direction)
     side /= np.linalg.norm(side)
@@ -69,14 +73,20 @@ def cast_shadows(scene: Scene, weather: Weather, centre: np.ndarray) -> Shadows:
     maps, frames = [], []
     if weather.light[SUN_R] > 0:
         for reach, size in _SHADOW_REACH:
-            nearness, frame = _parallel_map(scene, weather.light[SUN_X:SUN_Z + 1], centre, reach, size)
+            nearness, frame = _parallel_map(
+                scene, weather.light[SUN_X : SUN_Z + 1], centre, reach, size
+            )
             maps.append(nearness)
             frames.append(frame)
     else:
         maps, frames = [np.zeros((1, 1), np.float32)], [np.zeros((3, 4))]
     top, frame = _parallel_map(scene, np.array([0.0, 0.0, 1.0]), centre, 90.0, 1024)
-    hides = np.where(top > 0.25, np.minimum(1.0, 2.6 / np.maximum(top, 1.0)), 0.0).astype(np.float32)
-    occlusion = 0.55 * cv2.GaussianBlur(hides, (0, 0), 2.2) + 0.35 * cv2.GaussianBlur(hides, (0, 0), 9.0)
+    hides = np.where(top > 0.25, np.minimum(1.0, 2.6 / np.maximum(top, 1.0)), 0.0).astype(
+        np.float32
+    )
+    occlusion = 0.55 * cv2.GaussianBlur(hides, (0, 0), 2.2) + 0.35 * cv2.GaussianBlur(
+        hides, (0, 0), 9.0
+    )
     return Shadows(np.stack(maps), np.stack(frames), np.minimum(occlusion, 0.85), frame)
 
 
@@ -92,13 +102,20 @@ def _edge_mask(index: np.ndarray, group: np.ndarray) -> np.ndarray:
     return mask
 
 
-def render(scene: Scene, weather: Weather, shadows: Shadows, lens: Lens, cam2world: np.ndarray,
-           rng: np.random.Generator) -> Picture:
+def render(
+    scene: Scene,
+    weather: Weather,
+    shadows: Shadows,
+    lens: Lens,
+    cam2world: np.ndarray,
+    rng: np.random.Generator,
+) -> Picture:
     """Draw what a camera sees."""
     height, width = lens.height, lens.width
     turn, centre = cam2world[:3, :3], cam2world[:3, 3]
-    edges, plane, boxes = setup_perspective((scene.points - centre) @ turn, lens.focal, lens.focal, lens.cx, lens.cy,
-                                            height, width)
+    edges, plane, boxes = setup_perspective(
+        (scene.points - centre) @ turn, lens.focal, lens.focal, lens.cx, lens.cy, height, width
+    )
     seen = np.flatnonzero(boxes[:, 2] > boxes[:, 0])
     edges, plane, boxes = edges[seen], plane[seen], boxes[seen]
     owner_of, material = scene.owner[seen], scene.material[seen]
@@ -111,9 +128,27 @@ def render(scene: Scene, weather: Weather, shadows: Shadows, lens: Lens, cam2wor
     mask = _edge_mask(index, surfaces)
 
     ray = turn @ np.linalg.inv(lens.cam2img())
-    near_lamps = scene.lamps[np.hypot(*(scene.lamps[:, :2] - centre[:2]).T) < 80] if len(scene.lamps) else scene.lamps
-    shared = (edges, tex, normals, material, owner_of, scene.parameters, ray, centre, weather.light, shadows.maps,
-              shadows.frames, shadows.occlusion, shadows.occlusion_frame, near_lamps)
+    near_lamps = (
+        scene.lamps[np.hypot(*(scene.lamps[:, :2] - centre[:2]).T) < 80]
+        if len(scene.lamps)
+        else scene.lamps
+    )
+    shared = (
+        edges,
+        tex,
+        normals,
+        material,
+        owner_of,
+        scene.parameters,
+        ray,
+        centre,
+        weather.light,
+        shadows.maps,
+        shadows.frames,
+        shadows.occlusion,
+        shadows.occlusion_frame,
+        near_lamps,
+    )
     linear = np.zeros((height, width, 3), np.float32)
     rows, columns = np.nonzero(~mask)
     linear[rows, columns] = _shade(columns + 0.5, rows + 0.5, index[rows, columns], shared)
@@ -123,18 +158,26 @@ def render(scene: Scene, weather: Weather, shadows: Shadows, lens: Lens, cam2wor
         near, which = np.zeros((height, width), np.float32), np.full((height, width), -1, np.int32)
         rasterise(edges, plane, boxes, ox, oy, near, which)
         # A lamp must not outshine its pixel's other samples: clip before averaging.
-        total += np.minimum(_shade(columns + ox, rows + oy, which[rows, columns], shared), 3.0 / weather.exposure)
+        total += np.minimum(
+            _shade(columns + ox, rows + oy, which[rows, columns], shared), 3.0 / weather.exposure
+        )
     linear[rows, columns] = total / len(_SAMPLES)
 
     count = len(scene.parameters)
     with np.errstate(divide='ignore'):
         depth = 1 / nearness
-    return Picture(develop(linear, weather, rng), np.append(owner_of, -1)[index], depth,
-                   visible_boxes(index, owner_of, count),
-                   coverage(edges, boxes, owner_of, count, np.empty((height, width), np.int32)))
+    return Picture(
+        develop(linear, weather, rng),
+        np.append(owner_of, -1)[index],
+        depth,
+        visible_boxes(index, owner_of, count),
+        coverage(edges, boxes, owner_of, count, np.empty((height, width), np.int32)),
+    )
 
 
-def _shade(columns: np.ndarray, rows: np.ndarray, triangles: np.ndarray, shared: tuple) -> np.ndarray:
+def _shade(
+    columns: np.ndarray, rows: np.ndarray, triangles: np.ndarray, shared: tuple
+) -> np.ndarray:
     out = np.empty((len(columns), 3), np.float32)
     shade(columns, rows, triangles, *shared, out)
     return out
@@ -144,7 +187,9 @@ def develop(linear: np.ndarray, weather: Weather, rng: np.random.Generator) -> n
     """From linear light (RGB) to a uint8 BGR picture: bloom, vignette, tone curve, sensor noise."""
     height, width = linear.shape[:2]
     linear = linear * np.float32(weather.exposure)
-    small = cv2.resize(np.maximum(linear - 1.0, 0), (width // 8, height // 8), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        np.maximum(linear - 1.0, 0), (width // 8, height // 8), interpolation=cv2.INTER_AREA
+    )
     glow = cv2.resize(cv2.GaussianBlur(np.minimum(small, 6.0), (0, 0), 3.5), (width, height))
     linear += 0.22 * glow
     x = np.linspace(-1, 1, width, dtype=np.float32) ** 2
@@ -152,11 +197,9 @@ def develop(linear: np.ndarray, weather: Weather, rng: np.random.Generator) -> n
     linear *= (1 - 0.16 * (x[None] + y[:, None]))[..., None]
     linear = cv2.GaussianBlur(linear, (3, 3), 0.45)
     # The rational fit of a film curve (Narkowicz, "ACES Filmic Tone Mapping Curve", 2015), as a table.
-    grid = np.linspace(0, 1, 4096, dtype=np.float32) ** 2 * 6.0
-    film = np.clip((grid * 0.75 * (2.51 * grid * 0.75 + 0.03)) / (grid * 0.75 * (2.43 * grid * 0.75 + 0.59) + 0.14), 0, 1)
+    film = np.clip((_GRID * (2.51 * _GRID + 0.03)) / (_GRID * (2.43 * _GRID + 0.59) + 0.14), 0, 1)
     curve = (255 * film ** (1 / 2.2)).astype(np.float32)
-    level = curve[(np.sqrt(np.clip(linear, 0, 6.0) / 6.0) * 4095).astype(np.int32)]
     grain = rng.standard_normal((height, width, 3), dtype=np.float32)
-    grain[..., 1] = 0.6 * grain[..., 1] + 0.3 * grain[..., 0]
-    level += grain * (255 * weather.noise * (0.5 + 0.5 * np.sqrt(level / 128)))
-    return np.clip(level[..., ::-1] + 0.5, 0, 255).astype(np.uint8)
+    image = np.empty((height, width, 3), np.uint8)
+    expose(linear, curve, grain, weather.noise, image)
+    return image

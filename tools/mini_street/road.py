@@ -1,5 +1,6 @@
 """The street's plan: a straight or gently curved road in (s, t) coordinates, s metres along it and t
-metres to the left of its middle, with side streets that cross it at right angles."""
+metres to the left of its middle, with side streets that cross it at right angles.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +80,9 @@ class Road:
         for c in self.crossings:
             edges += [c.s - c.half, c.s + c.half]
         edges.append(self.stop)
-        return [(edges[i], edges[i + 1]) for i in range(0, len(edges), 2) if edges[i + 1] - edges[i] > 1]
+        return [
+            (edges[i], edges[i + 1]) for i in range(0, len(edges), 2) if edges[i + 1] - edges[i] > 1
+        ]
 
     def parameters(self) -> np.ndarray:
         """Material parameters 3.. of the asphalt, see `materials.asphalt`."""
@@ -111,20 +114,38 @@ class Road:
             for side in (-1, 1):
                 inner, outer = side * self.half, side * (self.half + self.pavement)
                 parts.append(self.strip(s0, s1, [(inner, 0.0), (inner, KERB_HEIGHT)], KERB))
-                parts.append(self.strip(s0, s1, [(inner, KERB_HEIGHT), (inner + side * 0.16, KERB_HEIGHT)], KERB))
-                parts.append(self.strip(s0, s1, [(inner + side * 0.16, KERB_HEIGHT), (outer, KERB_HEIGHT)], PAVING))
+                parts.append(
+                    self.strip(
+                        s0, s1, [(inner, KERB_HEIGHT), (inner + side * 0.16, KERB_HEIGHT)], KERB
+                    )
+                )
+                parts.append(
+                    self.strip(
+                        s0, s1, [(inner + side * 0.16, KERB_HEIGHT), (outer, KERB_HEIGHT)], PAVING
+                    )
+                )
         for c in self.crossings:
             for side in (-1, 1):
                 for way in (-1, 1):
                     a, b = way * c.half, way * (c.half + self.pavement)
                     near = side * self.half
-                    parts.append(self.side_strip(c, side, [(a, 0.0), (a, KERB_HEIGHT)], KERB, abs(near)))
-                    parts.append(self.side_strip(c, side, [(a, KERB_HEIGHT), (b, KERB_HEIGHT)], PAVING,
-                                                 self.half + self.pavement))
+                    parts.append(
+                        self.side_strip(c, side, [(a, 0.0), (a, KERB_HEIGHT)], KERB, abs(near))
+                    )
+                    parts.append(
+                        self.side_strip(
+                            c,
+                            side,
+                            [(a, KERB_HEIGHT), (b, KERB_HEIGHT)],
+                            PAVING,
+                            self.half + self.pavement,
+                        )
+                    )
         return merge(*parts)
 
-    def side_strip(self, c: Crossing, side: int, rows: list[tuple[float, float]], material: int,
-                   begin: float) -> Mesh:
+    def side_strip(
+        self, c: Crossing, side: int, rows: list[tuple[float, float]], material: int, begin: float
+    ) -> Mesh:
         """A ribbon along a side street: rows are (offset along s, z); side 1 leaves to the left."""
         a = self.heading(c.s)
         along, across = np.array([np.cos(a), np.sin(a)]), np.array([-np.sin(a), np.cos(a)])
@@ -142,8 +163,12 @@ class Road:
 
     def side_surface(self, c: Crossing) -> Mesh:
         """The two arms of a side street."""
-        return merge(*(self.side_strip(c, side, [(-c.half, 0.0), (c.half, 0.0)], ASPHALT, self.half)
-                       for side in (-1, 1)))
+        return merge(
+            *(
+                self.side_strip(c, side, [(-c.half, 0.0), (c.half, 0.0)], ASPHALT, self.half)
+                for side in (-1, 1)
+            )
+        )
 
 
 def plan(rng: np.random.Generator, crossings: bool = True) -> Road:
@@ -157,5 +182,11 @@ def plan(rng: np.random.Generator, crossings: bool = True) -> Road:
         s += float(rng.uniform(55, 110))
     behind = float(rng.uniform(-80, -40))
     places = [Crossing(behind, 3.6, 'signal'), *places[:3]]
-    return Road(curvature, lanes, float(rng.uniform(3.1, 3.6)), float(rng.choice([0.0, 2.2, 2.3])),
-                float(rng.uniform(2.4, 4.5)), tuple(places))
+    return Road(
+        curvature,
+        lanes,
+        float(rng.uniform(3.1, 3.6)),
+        float(rng.choice([0.0, 2.2, 2.3])),
+        float(rng.uniform(2.4, 4.5)),
+        tuple(places),
+    )

@@ -13,8 +13,27 @@ from .materials import surface
 from .noise import fbm
 
 # Rows of the `light` vector that describes the weather and the hour.
-(SUN_X, SUN_Y, SUN_Z, SUN_R, SUN_G, SUN_B, ZENITH_R, ZENITH_G, ZENITH_B, HORIZON_R, HORIZON_G, HORIZON_B,
- CLOUDS, CLOUD_SCALE, HAZE, LAMPS, SEED, GLARE, DRIFT) = range(19)
+(
+    SUN_X,
+    SUN_Y,
+    SUN_Z,
+    SUN_R,
+    SUN_G,
+    SUN_B,
+    ZENITH_R,
+    ZENITH_G,
+    ZENITH_B,
+    HORIZON_R,
+    HORIZON_G,
+    HORIZON_B,
+    CLOUDS,
+    CLOUD_SCALE,
+    HAZE,
+    LAMPS,
+    SEED,
+    GLARE,
+    DRIFT,
+) = range(19)
 LIGHT_SIZE = 19
 
 
@@ -27,21 +46,27 @@ def sky(x, y, z, light, clouds):
     g = light[HORIZON_G] * (1 - t) + light[ZENITH_G] * t
     b = light[HORIZON_B] * (1 - t) + light[ZENITH_B] * t
     toward = max(0.0, x * light[SUN_X] + y * light[SUN_Y] + z * light[SUN_Z])
-    glow = light[GLARE] * (0.35 * toward ** 6 + 1.2 * toward ** 60 + 12.0 * toward ** 1500)
+    glow = light[GLARE] * (0.35 * toward**6 + 1.2 * toward**60 + 12.0 * toward**1500)
     if clouds and light[CLOUDS] > 0 and z > 0:
         k = light[CLOUD_SCALE] / (up + 0.12)
         blur = 0.004 * k / (up + 0.12)
         n = fbm(x * k + light[DRIFT], y * k, 5, blur, int(light[SEED]))
         cover = max(0.0, min(1.0, (n - 0.72 + 0.45 * light[CLOUDS]) * 4.5))
         cover *= min(1.0, up * 9)
-        lump = 0.75 + 0.5 * fbm(x * k * 1.7 + 5 + light[DRIFT], y * k * 1.7, 3, blur, int(light[SEED]) + 7)
+        lump = 0.75 + 0.5 * fbm(
+            x * k * 1.7 + 5 + light[DRIFT], y * k * 1.7, 3, blur, int(light[SEED]) + 7
+        )
         warm = 0.35 + 0.65 * toward
         mean = (light[ZENITH_R] + light[ZENITH_G] + light[ZENITH_B]) / 3
         haze = (light[HORIZON_R] + light[HORIZON_G] + light[HORIZON_B]) / 3
         cr = lump * (0.5 * mean + 0.55 * haze + 0.16 * warm * light[SUN_R])
         cg = lump * (0.5 * mean + 0.55 * haze + 0.16 * warm * light[SUN_G])
         cb = lump * (0.53 * mean + 0.57 * haze + 0.16 * warm * light[SUN_B])
-        r, g, b = r * (1 - cover) + cr * cover, g * (1 - cover) + cg * cover, b * (1 - cover) + cb * cover
+        r, g, b = (
+            r * (1 - cover) + cr * cover,
+            g * (1 - cover) + cg * cover,
+            b * (1 - cover) + cb * cover,
+        )
         glow *= 1 - 0.8 * cover
     return r + glow * light[SUN_R], g + glow * light[SUN_G], b + glow * light[SUN_B]
 
@@ -49,7 +74,8 @@ def sky(x, y, z, light, clouds):
 @inline
 def lit_by_sun(x, y, z, maps, frames):
     """Share of the sun's disc seen from a point: the finest shadow map that contains it, 2x2 bilinear
-    comparison. frames[i] = 3x4 map from world to (column, row, nearness)."""
+    comparison. frames[i] = 3x4 map from world to (column, row, nearness).
+    """
     for i in range(len(maps)):
         f = frames[i]
         size = maps[i].shape[0]
@@ -61,9 +87,12 @@ def lit_by_sun(x, y, z, maps, frames):
         h = f[2, 0] * x + f[2, 1] * y + f[2, 2] * z + f[2, 3] + 0.02 + 0.7 * texel
         j, k = int(c), int(r)
         a, b = c - j, r - k
-        top = (1.0 if h >= maps[i][k, j] else 0.0) * (1 - a) + (1.0 if h >= maps[i][k, j + 1] else 0.0) * a
-        low = (1.0 if h >= maps[i][k + 1, j] else 0.0) * (1 - a) \
-            + (1.0 if h >= maps[i][k + 1, j + 1] else 0.0) * a
+        top = (1.0 if h >= maps[i][k, j] else 0.0) * (1 - a) + (
+            1.0 if h >= maps[i][k, j + 1] else 0.0
+        ) * a
+        low = (1.0 if h >= maps[i][k + 1, j] else 0.0) * (1 - a) + (
+            1.0 if h >= maps[i][k + 1, j + 1] else 0.0
+        ) * a
         return top * (1 - b) + low * b
     return 1.0
 
@@ -78,20 +107,41 @@ def openness(x, y, z, occlusion, frame):
         return 1.0
     j, k = int(c), int(r)
     a, b = c - j, r - k
-    hidden = (occlusion[k, j] * (1 - a) + occlusion[k, j + 1] * a) * (1 - b) \
-        + (occlusion[k + 1, j] * (1 - a) + occlusion[k + 1, j + 1] * a) * b
+    hidden = (occlusion[k, j] * (1 - a) + occlusion[k, j + 1] * a) * (1 - b) + (
+        occlusion[k + 1, j] * (1 - a) + occlusion[k + 1, j + 1] * a
+    ) * b
     return 1 - hidden * max(0.0, 1 - z / 0.9)
 
 
 @inline
 def interpolate(e, attribute, column):
     total = e[0] + e[1] + e[2]
-    return (e[0] * attribute[0, column] + e[1] * attribute[1, column] + e[2] * attribute[2, column]) / total
+    return (
+        e[0] * attribute[0, column] + e[1] * attribute[1, column] + e[2] * attribute[2, column]
+    ) / total
 
 
 @jit
-def shade(columns, rows, triangles, edges, tex, normals, material, owner, parameters, camera, centre, light,
-          maps, frames, occlusion, occlusion_frame, lamps_at, out):
+def shade(
+    columns,
+    rows,
+    triangles,
+    edges,
+    tex,
+    normals,
+    material,
+    owner,
+    parameters,
+    camera,
+    centre,
+    light,
+    maps,
+    frames,
+    occlusion,
+    occlusion_frame,
+    lamps_at,
+    out,
+):
     """Shade samples.
 
     Args:
@@ -140,7 +190,9 @@ def shade(columns, rows, triangles, edges, tex, normals, material, owner, parame
         nx, ny, nz = nx * norm, ny * norm, nz * norm
         cosine = min(1.0, abs(facing * norm))
 
-        r, g, b, gloss, er, eg, eb = surface(material[t], u, v, w, fu, fv, parameters[owner[t]], lamps)
+        r, g, b, gloss, er, eg, eb = surface(
+            material[t], u, v, w, fu, fv, parameters[owner[t]], lamps
+        )
 
         sun = nx * light[SUN_X] + ny * light[SUN_Y] + nz * light[SUN_Z]
         seen = 0.0
@@ -155,7 +207,9 @@ def shade(columns, rows, triangles, edges, tex, normals, material, owner, parame
         low = 0.55 + 0.45 * min(1.0, max(0.0, z) / 0.8) if nz < 0.7 else 1.0
         ar = low * (upper * (0.55 * light[ZENITH_R] + 0.45 * light[HORIZON_R]) + lower * bounce)
         ag = low * (upper * (0.55 * light[ZENITH_G] + 0.45 * light[HORIZON_G]) + lower * bounce)
-        ab = low * (upper * (0.55 * light[ZENITH_B] + 0.45 * light[HORIZON_B]) + lower * bounce * 0.9)
+        ab = low * (
+            upper * (0.55 * light[ZENITH_B] + 0.45 * light[HORIZON_B]) + lower * bounce * 0.9
+        )
         lr, lg, lb = sun * light[SUN_R] + ar, sun * light[SUN_G] + ag, sun * light[SUN_B] + ab
         if lamps > 0:
             for k in range(len(lamps_at)):
@@ -163,7 +217,13 @@ def shade(columns, rows, triangles, edges, tex, normals, material, owner, parame
                 d2 = qx * qx + qy * qy + qz * qz
                 if d2 < 900 and qz > 0:
                     d = math.sqrt(d2)
-                    power = 14.0 * lamps * max(0.0, (nx * qx + ny * qy + nz * qz) / d) * (qz / d) / (d2 + 4)
+                    power = (
+                        14.0
+                        * lamps
+                        * max(0.0, (nx * qx + ny * qy + nz * qz) / d)
+                        * (qz / d)
+                        / (d2 + 4)
+                    )
                     lr, lg, lb = lr + power, lg + 0.72 * power, lb + 0.40 * power
         r, g, b = r * lr, g * lg, b * lb
         if gloss > 0:
@@ -177,10 +237,13 @@ def shade(columns, rows, triangles, edges, tex, normals, material, owner, parame
             level = 0.16 * (light[ZENITH_G] + light[HORIZON_G] + 0.3 * light[SUN_G])
             ground = max(0.0, min(1.0, -rz * 8))
             level *= 1 - 0.45 * ground
-            sr, sg, sb = sr * above + level * (1 - above), sg * above + level * (1 - above), \
-                sb * above + level * (1 - above)
+            sr, sg, sb = (
+                sr * above + level * (1 - above),
+                sg * above + level * (1 - above),
+                sb * above + level * (1 - above),
+            )
             spark = max(0.0, rx * light[SUN_X] + ry * light[SUN_Y] + rz * light[SUN_Z])
-            spark = seen * (spark ** 300) * 14.0
+            spark = seen * (spark**300) * 14.0
             keep = 1 - fresnel
             r = r * keep + fresnel * (sr + spark * light[SUN_R])
             g = g * keep + fresnel * (sg + spark * light[SUN_G])
@@ -191,3 +254,27 @@ def shade(columns, rows, triangles, edges, tex, normals, material, owner, parame
         out[n, 0] = r * (1 - haze) + hr * haze
         out[n, 1] = g * (1 - haze) + hg * haze
         out[n, 2] = b * (1 - haze) + hb * haze
+
+
+@jit
+def expose(linear, curve, grain, noise, image):
+    """Linear RGB light through a tone curve and onto a noisy sensor, into a uint8 BGR image.
+
+    Args:
+        linear: (h, w, 3) float32.
+        curve: (n,) levels 0..255 for the roots of light / 6.
+        grain: (h, w, 3) float32 standard normal; green is correlated with red, as after demosaicing.
+        noise: standard deviation at mid grey, as a share of full scale.
+        image: (h, w, 3) uint8, filled in.
+    """
+    height, width, _ = linear.shape
+    top = len(curve) - 1
+    for row in range(height):
+        for col in range(width):
+            red = grain[row, col, 0]
+            for k in range(3):
+                x = min(1.0, max(0.0, linear[row, col, k] / 6.0))
+                level = curve[int(math.sqrt(x) * top)]
+                g = 0.6 * grain[row, col, k] + 0.3 * red if k == 1 else grain[row, col, k]
+                level += g * 255 * noise * (0.5 + 0.5 * math.sqrt(level / 128))
+                image[row, col, 2 - k] = int(min(255.0, max(0.0, level + 0.5)))

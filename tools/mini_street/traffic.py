@@ -11,14 +11,52 @@ from .layout import colours, pick
 from .road import KERB_HEIGHT, Crossing, Road
 from .world import Thing
 
-_CAR_PAINT = [(0.55, 0.55, 0.56), (0.62, 0.62, 0.60), (0.02, 0.02, 0.022), (0.05, 0.05, 0.055), (0.14, 0.15, 0.16),
-              (0.28, 0.29, 0.30), (0.35, 0.02, 0.02), (0.02, 0.06, 0.22), (0.02, 0.12, 0.20), (0.05, 0.13, 0.06),
-              (0.42, 0.33, 0.20), (0.45, 0.20, 0.02)]
-_LORRY_PAINT = [(0.62, 0.62, 0.60), (0.05, 0.10, 0.30), (0.45, 0.03, 0.02), (0.55, 0.38, 0.03), (0.10, 0.11, 0.12)]
-_BUS_PAINT = [(0.60, 0.42, 0.02), (0.05, 0.22, 0.45), (0.50, 0.04, 0.03), (0.55, 0.55, 0.53), (0.05, 0.30, 0.12)]
-_CLOTH = [(0.04, 0.05, 0.10), (0.30, 0.04, 0.05), (0.45, 0.43, 0.40), (0.03, 0.03, 0.03), (0.08, 0.20, 0.12),
-          (0.35, 0.22, 0.05), (0.10, 0.16, 0.35), (0.45, 0.12, 0.20), (0.20, 0.20, 0.21)]
-_TROUSERS = [(0.03, 0.035, 0.05), (0.05, 0.07, 0.14), (0.10, 0.09, 0.08), (0.18, 0.16, 0.13), (0.02, 0.02, 0.02)]
+_CAR_PAINT = [
+    (0.55, 0.55, 0.56),
+    (0.62, 0.62, 0.60),
+    (0.02, 0.02, 0.022),
+    (0.05, 0.05, 0.055),
+    (0.14, 0.15, 0.16),
+    (0.28, 0.29, 0.30),
+    (0.35, 0.02, 0.02),
+    (0.02, 0.06, 0.22),
+    (0.02, 0.12, 0.20),
+    (0.05, 0.13, 0.06),
+    (0.42, 0.33, 0.20),
+    (0.45, 0.20, 0.02),
+]
+_LORRY_PAINT = [
+    (0.62, 0.62, 0.60),
+    (0.05, 0.10, 0.30),
+    (0.45, 0.03, 0.02),
+    (0.55, 0.38, 0.03),
+    (0.10, 0.11, 0.12),
+]
+_BUS_PAINT = [
+    (0.60, 0.42, 0.02),
+    (0.05, 0.22, 0.45),
+    (0.50, 0.04, 0.03),
+    (0.55, 0.55, 0.53),
+    (0.05, 0.30, 0.12),
+]
+_CLOTH = [
+    (0.04, 0.05, 0.10),
+    (0.30, 0.04, 0.05),
+    (0.45, 0.43, 0.40),
+    (0.03, 0.03, 0.03),
+    (0.08, 0.20, 0.12),
+    (0.35, 0.22, 0.05),
+    (0.10, 0.16, 0.35),
+    (0.45, 0.12, 0.20),
+    (0.20, 0.20, 0.21),
+]
+_TROUSERS = [
+    (0.03, 0.035, 0.05),
+    (0.05, 0.07, 0.14),
+    (0.10, 0.09, 0.08),
+    (0.18, 0.16, 0.13),
+    (0.02, 0.02, 0.02),
+]
 _SKINS = [(0.45, 0.28, 0.20), (0.36, 0.21, 0.14), (0.20, 0.11, 0.07), (0.10, 0.05, 0.035)]
 _LENGTHS = {'car': 4.8, 'truck': 7.6, 'bus': 12.0, 'rig': 16.5, 'motorcycle': 2.2, 'bicycle': 1.8}
 
@@ -38,8 +76,14 @@ class Crowd:
         red: the crossing at which traffic waits, if any.
     """
 
-    def __init__(self, rng: np.random.Generator, road: Road, ego_t: float, ego_speed: float,
-                 red: Crossing | None) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        road: Road,
+        ego_t: float,
+        ego_speed: float,
+        red: Crossing | None,
+    ) -> None:
         self.rng, self.road, self.red = rng, road, red
         self.ego_t, self.ego_speed = ego_t, ego_speed
         self.things: list[Thing] = []
@@ -48,8 +92,12 @@ class Crowd:
         lanes = [(k + 0.5) * road.lane for k in range(road.lanes)]
         self.lanes = [-t for t in lanes] + lanes
         cruise = max(ego_speed, 6.0)
-        self.speeds = {t: (ego_speed or cruise) * (1.0 if t == ego_t else rng.uniform(0.85, 1.2)) if t < 0
-                       else -cruise * rng.uniform(0.7, 1.2) for t in self.lanes}
+        self.speeds = {
+            t: (ego_speed or cruise) * (1.0 if t == ego_t else rng.uniform(0.85, 1.2))
+            if t < 0
+            else -cruise * rng.uniform(0.7, 1.2)
+            for t in self.lanes
+        }
 
     def free(self, row: object, s: float, length: float, margin: float) -> bool:
         """Claim a stretch of a row (a lane, a kerb); False if someone is there."""
@@ -63,8 +111,16 @@ class Crowd:
     def _clear_of_crossings(self, s: float, room: float) -> bool:
         return all(abs(s - c.s) > c.half + room for c in self.road.crossings)
 
-    def vehicle(self, kind: str, s: float, t: float, turn: float, speed: tuple[float, float], still: str = 'parked',
-                z: float = 0.0) -> None:
+    def vehicle(
+        self,
+        kind: str,
+        s: float,
+        t: float,
+        turn: float,
+        speed: tuple[float, float],
+        still: str = 'parked',
+        z: float = 0.0,
+    ) -> None:
         """Add a vehicle; 'rig' is a tractor with its trailer, two-wheelers come with riders unless parked."""
         rng = self.rng
         common = dict(t=t, turn=turn, speed=speed, still=still, z=z)
@@ -74,18 +130,61 @@ class Crowd:
             row = colours(rng, pick(rng, _CAR_PAINT), (0.6, 0.6, 0.58), (braking,))
             self.things.append(Thing('car', [V.car(body)], s, colours=row, **common))
         elif kind == 'truck':
-            row = colours(rng, pick(rng, _LORRY_PAINT), pick(rng, _BUS_PAINT), (braking, rng.random() < 0.7, 1.9))
-            self.things.append(Thing('truck', [V.truck(str(rng.choice(['box', 'box', 'tipper'])))], s, colours=row, **common))
+            row = colours(
+                rng,
+                pick(rng, _LORRY_PAINT),
+                pick(rng, _BUS_PAINT),
+                (braking, rng.random() < 0.7, 1.9),
+            )
+            self.things.append(
+                Thing(
+                    'truck',
+                    [V.truck(str(rng.choice(['box', 'box', 'tipper'])))],
+                    s,
+                    colours=row,
+                    **common,
+                )
+            )
         elif kind == 'bus':
             row = colours(rng, pick(rng, _BUS_PAINT), (0.55, 0.55, 0.53), (braking,))
-            self.things.append(Thing('bus', [V.bus(str(rng.choice(['city', 'city', 'coach'])))], s, colours=row, **common))
+            self.things.append(
+                Thing(
+                    'bus',
+                    [V.bus(str(rng.choice(['city', 'city', 'coach'])))],
+                    s,
+                    colours=row,
+                    **common,
+                )
+            )
         elif kind == 'rig':
             self.groups += 1
-            row = colours(rng, pick(rng, _LORRY_PAINT), pick(rng, _BUS_PAINT), (braking, rng.random() < 0.8, 3.0))
+            row = colours(
+                rng,
+                pick(rng, _LORRY_PAINT),
+                pick(rng, _BUS_PAINT),
+                (braking, rng.random() < 0.8, 3.0),
+            )
             ahead = 1.0 if abs(turn) < 1 else -1.0
-            self.things.append(Thing('truck', [V.truck('tractor')], s + ahead * 5.3, colours=row,
-                                     group=self.groups, **common))
-            self.things.append(Thing('trailer', [V.trailer()], s - ahead * 2.6, colours=row, group=self.groups, **common))
+            self.things.append(
+                Thing(
+                    'truck',
+                    [V.truck('tractor')],
+                    s + ahead * 5.3,
+                    colours=row,
+                    group=self.groups,
+                    **common,
+                )
+            )
+            self.things.append(
+                Thing(
+                    'trailer',
+                    [V.trailer()],
+                    s - ahead * 2.6,
+                    colours=row,
+                    group=self.groups,
+                    **common,
+                )
+            )
         else:
             self._two_wheeler(kind, s, common)
 
@@ -96,9 +195,15 @@ class Crowd:
         mesh = P.bicycle() if kind == 'bicycle' else P.motorcycle()
         self.things.append(Thing(kind, [mesh], s, colours=machine, group=self.groups, **common))
         if common['speed'] != (0.0, 0.0) or common['still'] == 'stopped':
-            riders = [P.cyclist(k) for k in range(P.WALK_POSES)] if kind == 'bicycle' else [P.motorcyclist()]
+            riders = (
+                [P.cyclist(k) for k in range(P.WALK_POSES)]
+                if kind == 'bicycle'
+                else [P.motorcyclist()]
+            )
             row = colours(rng, pick(rng, _CLOTH), pick(rng, _TROUSERS), pick(rng, _SKINS))
-            self.things.append(Thing('rider', riders, s, colours=row, group=self.groups, stride=5.0, **common))
+            self.things.append(
+                Thing('rider', riders, s, colours=row, group=self.groups, stride=5.0, **common)
+            )
 
     def drive(self, kind: str, s: float, lanes: list[float] | None = None) -> bool:
         """Put a vehicle into a lane near s, if there is room."""
@@ -106,6 +211,9 @@ class Crowd:
         options = self.lanes if lanes is None else lanes
         t = float(options[int(rng.integers(len(options)))])
         onward = t < 0
+        # Nothing tall right beside the cameras, where it would fill several views.
+        if kind in ('truck', 'bus', 'rig') and t != self.ego_t and abs(s) < 9 + _LENGTHS[kind] / 2:
+            return False
         if not self.free(round(t, 2), s, _LENGTHS[kind], 1.6):
             return False
         speed, still = self.speeds[t], 'stopped'
@@ -145,10 +253,15 @@ class Crowd:
         z = KERB_HEIGHT if self._clear_of_crossings(s, 0.3) else 0.0
         self._person(s, t, turn, (pace, 0.0), z, kind)
 
-    def _person(self, s: float, t: float, turn: float, speed: tuple[float, float], z: float, kind: str) -> None:
+    def _person(
+        self, s: float, t: float, turn: float, speed: tuple[float, float], z: float, kind: str
+    ) -> None:
         rng = self.rng
         bag, coat = bool(rng.random() < 0.3), bool(rng.random() < 0.25)
-        poses = [P.pedestrian(k, bag, coat) for k in (range(P.WALK_POSES) if speed != (0.0, 0.0) else (-1,))]
+        poses = [
+            P.pedestrian(k, bag, coat)
+            for k in (range(P.WALK_POSES) if speed != (0.0, 0.0) else (-1,))
+        ]
         cloth = (0.75, 0.35, 0.02) if kind == 'worker' else pick(rng, _CLOTH)
         row = colours(rng, cloth, pick(rng, _TROUSERS), pick(rng, _SKINS))
         scale = float(rng.normal(0.98, 0.05))
@@ -161,7 +274,14 @@ class Crowd:
             s = c.s - (c.half + 1.6 + float(self.rng.uniform(0, 2.0)))
             t = float(self.rng.uniform(-self.road.half, self.road.half))
             if self.free(('zebra', c.s), t, 0.8, 0.2):
-                self._person(s, t, way * np.pi / 2, (0.0, way * float(self.rng.uniform(1.0, 1.6))), 0.0, 'person')
+                self._person(
+                    s,
+                    t,
+                    way * np.pi / 2,
+                    (0.0, way * float(self.rng.uniform(1.0, 1.6))),
+                    0.0,
+                    'person',
+                )
 
     def side_street(self, c: Crossing) -> None:
         """Cars on a side street: waiting, or crossing while the road waits."""
@@ -169,7 +289,9 @@ class Crowd:
             t = self.road.half + 9.0 + float(self.rng.uniform(0, 2))
             lane = c.s + side * c.half * 0.5
             for _ in range(int(self.rng.integers(0, 4))):
-                kind = str(self.rng.choice(['car', 'car', 'car', 'car', 'truck', 'bus', 'motorcycle']))
+                kind = str(
+                    self.rng.choice(['car', 'car', 'car', 'car', 'truck', 'bus', 'motorcycle'])
+                )
                 t += _LENGTHS[kind] / 2
                 going = self.red is c
                 speed = (0.0, -side * 7.0) if going else (0.0, 0.0)
@@ -183,17 +305,44 @@ class Crowd:
             return
         t = side * (road.half + 0.2)
         yellow = colours(rng, (0.62, 0.36, 0.02), (0.5, 0.5, 0.5))
-        self.things.append(Thing('construction', [V.excavator()], s + 2, t + side * 1.2, float(rng.uniform(-0.3, 0.3)),
-                                 colours=yellow))
+        self.things.append(
+            Thing(
+                'construction',
+                [V.excavator()],
+                s + 2,
+                t + side * 1.2,
+                float(rng.uniform(-0.3, 0.3)),
+                colours=yellow,
+            )
+        )
         edge = side * (road.half_lanes + 0.25)
         for k in range(7):
-            self.things.append(Thing('cone', [F.cone()], s - 9 + 3 * k, edge + float(rng.normal(0, 0.08)),
-                                     colours=colours(rng, (0.8, 0.2, 0.02))))
+            self.things.append(
+                Thing(
+                    'cone',
+                    [F.cone()],
+                    s - 9 + 3 * k,
+                    edge + float(rng.normal(0, 0.08)),
+                    colours=colours(rng, (0.8, 0.2, 0.02)),
+                )
+            )
         red = colours(rng, pick(rng, [(0.55, 0.03, 0.02), (0.75, 0.25, 0.02)]))
         for k in range(2 + int(road.parking > 0)):
-            self.things.append(Thing('barrier', [F.barrier()], s - 10.5, edge + side * (1.1 + 2.1 * k), colours=red))
+            self.things.append(
+                Thing(
+                    'barrier', [F.barrier()], s - 10.5, edge + side * (1.1 + 2.1 * k), colours=red
+                )
+            )
         for k in range(2):
-            self.things.append(Thing('barrier', [F.barrier()], s + 7.5 + 0.8 * k, edge + side * (1.1 + 2.1 * k), colours=red))
+            self.things.append(
+                Thing(
+                    'barrier',
+                    [F.barrier()],
+                    s + 7.5 + 0.8 * k,
+                    edge + side * (1.1 + 2.1 * k),
+                    colours=red,
+                )
+            )
         self.free(('pavement', side, round(abs(t) + 1, 0)), s, 22.0, 0.0)
         for _ in range(2):
             self.walk(s + float(rng.uniform(-6, 9)), side, 'worker')

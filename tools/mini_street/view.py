@@ -23,7 +23,9 @@ class Moment:
     def picture(self, lens: Lens, seed: tuple[int, ...]) -> Picture:
         """What a camera sees; the seed is for the sensor's noise."""
         rng = np.random.default_rng(seed)
-        return render(self.scene, self.world.weather, self.shadows, lens, self.ego @ lens.cam2ego(), rng)
+        return render(
+            self.scene, self.world.weather, self.shadows, lens, self.ego @ lens.cam2ego(), rng
+        )
 
 
 def moment(world: World, time: float, seed: int) -> Moment:

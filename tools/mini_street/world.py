@@ -95,8 +95,14 @@ class World:
         ego: (t, speed) of the car that carries the cameras; it is at s = 0 at time 0.
     """
 
-    def __init__(self, road: Road, weather: Weather, things: list[Thing], lamps: np.ndarray,
-                 ego: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        road: Road,
+        weather: Weather,
+        things: list[Thing],
+        lamps: np.ndarray,
+        ego: tuple[float, float],
+    ) -> None:
         self.road, self.weather, self.lamps = road, weather, lamps
         self.things = sorted(things, key=lambda thing: thing.moving)
         self.ego_t, self.ego_speed = ego
@@ -123,7 +129,9 @@ class World:
     def at(self, time: float) -> Scene:
         """The triangles at a time, in seconds."""
         moved = self._gather(range(self.fixed, len(self.things)), time)
-        points, normals, tex, material, owner = (np.concatenate(pair) for pair in zip(self._still, moved))
+        points, normals, tex, material, owner = (
+            np.concatenate(pair) for pair in zip(self._still, moved)
+        )
         return Scene(points, normals, tex, material, owner, self.parameters, self.lamps)
 
     def ego_pose(self, time: float) -> tuple[float, float, float]:
