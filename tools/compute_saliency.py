@@ -17,11 +17,14 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
 
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
-from lzu_mm.datasets.saliency import METHODS, dataset_saliency, saliency_method
+from lzu_mm.datasets.saliency import (
+    METHODS,
+    dataset_saliency,
+    default_grid_shape,
+    saliency_method,
+)
 from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.visualization import draw_saliency, mean_image
-
-GRID_SHAPES = {'boxes': (31, 51), 'boundaries': (45, 45)}
 
 
 def parse_args() -> Namespace:
@@ -39,7 +42,7 @@ def parse_args() -> Namespace:
         type=int,
         nargs=2,
         metavar=('H', 'W'),
-        help='cells of the map (default: 31 51 for boxes, 45 45 for boundaries)',
+        help='cells of the map (default: 31 51 for boxes, 27 48 in 3D, 45 45 for boundaries)',
     )
     parser.add_argument(
         '--bandwidth', type=float, default=64.0, help='of the boxes, pixels (default: 64)'
@@ -138,7 +141,7 @@ def main() -> None:
         'split': args.split,
         'images': len(dataset),
         'method': method,
-        'grid_shape': list(args.grid_shape or GRID_SHAPES[method]),
+        'grid_shape': list(args.grid_shape or default_grid_shape(dataset, method)),
     }
     if method == 'boxes':
         settings.update(bandwidth=args.bandwidth, amplitude=args.amplitude)

@@ -14,7 +14,7 @@ from ..saliency.boundaries import BoundarySaliency
 from ..saliency.kde import BoxSaliency
 from .ground_truth import base_datasets, boxes_of, has_boxes, image_size_of, labels_of
 
-__all__ = ['dataset_saliency', 'saliency_method']
+__all__ = ['METHODS', 'dataset_saliency', 'default_grid_shape', 'saliency_method']
 
 METHODS = ('boxes', 'boundaries')
 
@@ -35,6 +35,22 @@ def saliency_method(dataset: Any) -> str:
         if len(inner):
             return 'boxes' if has_boxes(inner.get_data_info(0)) else 'boundaries'
     raise ValueError('the dataset is empty: check its data_root, ann_file and data_prefix')
+
+
+def default_grid_shape(dataset: Any, method: str) -> tuple[int, int]:
+    """The grid met in the literature: FOVEA's for 2D boxes, LZU's for 3D boxes and boundaries.
+
+    Args:
+        dataset: A dataset of any MM library, wrapped or not; not empty.
+        method: ``'boxes'`` or ``'boundaries'``.
+
+    Returns:
+        (h_S, w_S).
+    """
+    if method == 'boundaries':
+        return 45, 45
+    in_3d = 'images' in next(base_datasets(dataset)).get_data_info(0)
+    return (27, 48) if in_3d else (31, 51)
 
 
 def dataset_saliency(
