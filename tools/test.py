@@ -32,7 +32,7 @@ def parse_args() -> Namespace:
         'which gets the label maps as images',
     )
     parser.add_argument('--show', action='store_true', help='show each prediction in a window')
-    parser.add_argument('--show-dir', help='the folder for pictures of all predictions')
+    parser.add_argument('--show-dir', help='the folder for pictures of the predictions')
     parser.add_argument(
         '--wait-time', type=float, default=2, help='seconds each picture is shown (default: 2)'
     )

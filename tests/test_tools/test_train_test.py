@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-import lzu_mm  # noqa: F401  # lets torch.load read checkpoints
+from lzu_mm.saliency import save_saliency
 
 from .launching import ROOT, call, succeed
 
@@ -34,21 +34,25 @@ RETINANET_SHORT = [
 
 
 @pytest.fixture(scope='module')
-def saliency(mini_street):
-    """The maps of the fixed configs."""
-    for config in (RETINANET, PSPNET, FCOS3D):
-        succeed('compute_saliency.py', config, mini_street=mini_street)
-    return mini_street
+def data(mini_street, tmp_path_factory):
+    """The mini-street data, with saliency maps that are high in a band across the middle."""
+    root = tmp_path_factory.mktemp('data')
+    for task in ('argoverse_hd', 'cityscapes', 'nuscenes'):
+        (root / task).symlink_to(mini_street.resolve() / task)
+        band = torch.ones(31, 51)
+        band[12:20] = 5
+        save_saliency(root / 'saliency' / f'{task}.npz', band, {})
+    return root
 
 
 @pytest.fixture(scope='module')
-def trained(saliency, tmp_path_factory):
+def trained(data, tmp_path_factory):
     """A work directory with one epoch of two iterations."""
     work_dir = tmp_path_factory.mktemp('retinanet')
     options = [*RETINANET_SHORT, 'train_cfg.max_epochs=1']
     succeed(
         'train.py', RETINANET, '--work-dir', work_dir, '--cfg-options', *options,
-        mini_street=saliency,
+        mini_street=data,
     )  # fmt: skip
     return work_dir
 
@@ -64,21 +68,21 @@ def test_training_logs_and_saves(trained):
     assert [line['step'] for line in scalars(trained)] == [1, 2]
 
 
-def test_second_training_does_not_overwrite_the_first(trained, saliency):
+def test_second_training_does_not_overwrite_the_first(trained, data):
     before = (trained / 'epoch_1.pth').stat().st_mtime_ns
-    process = call('train.py', RETINANET, '--work-dir', trained, mini_street=saliency)
+    process = call('train.py', RETINANET, '--work-dir', trained, mini_street=data)
     assert process.returncode == 1
     assert 'epoch_1.pth' in process.stdout
     assert '--resume' in process.stdout
     assert (trained / 'epoch_1.pth').stat().st_mtime_ns == before
 
 
-def test_resume_goes_on_where_training_stopped(trained, saliency, tmp_path):
+def test_resume_goes_on_where_training_stopped(trained, data, tmp_path):
     (tmp_path / 'last_checkpoint').write_text(str(trained / 'epoch_1.pth'))
     options = [*RETINANET_SHORT, 'train_cfg.max_epochs=2']
     succeed(
         'train.py', RETINANET, '--work-dir', tmp_path, '--resume', '--cfg-options', *options,
-        mini_street=saliency,
+        mini_street=data,
     )  # fmt: skip
 
     assert [line['step'] for line in scalars(tmp_path)] == [3, 4]
@@ -89,12 +93,12 @@ def test_resume_goes_on_where_training_stopped(trained, saliency, tmp_path):
     assert {int(state['step']) for state in checkpoint['optimizer']['state'].values()} == {4}
 
 
-def test_amp_on_a_cpu_resuming_a_given_checkpoint(trained, saliency, tmp_path):
+def test_amp_on_a_cpu_resuming_a_given_checkpoint(trained, data, tmp_path):
     options = [*RETINANET_SHORT, 'train_cfg.max_epochs=2', 'auto_scale_lr.base_batch_size=8']
     output = succeed(
         'train.py', RETINANET, '--work-dir', tmp_path, '--amp', '--auto-scale-lr',
         '--resume', trained / 'epoch_1.pth', '--cfg-options', *options,
-        mini_street=saliency, CUDA_VISIBLE_DEVICES='',
+        mini_street=data, CUDA_VISIBLE_DEVICES='',
     )  # fmt: skip
     assert "type='BFloat16OptimWrapper'" in output
     assert 'Scaling the original LR by 0.25' in output
@@ -102,12 +106,12 @@ def test_amp_on_a_cpu_resuming_a_given_checkpoint(trained, saliency, tmp_path):
     assert all(0 < line['loss'] < 100 for line in scalars(tmp_path))
 
 
-def test_test_evaluates_writes_and_draws(trained, saliency, tmp_path):
+def test_test_evaluates_writes_and_draws(trained, data, tmp_path):
     out, pictures = tmp_path / 'new' / 'predictions.pkl', tmp_path / 'pictures'
     succeed(
         'test.py', RETINANET, trained / 'epoch_1.pth', '--work-dir', tmp_path,
         '--out', out, '--show-dir', pictures, '--cfg-options', *RETINANET_SHORT,
-        mini_street=saliency,
+        mini_street=data,
     )  # fmt: skip
 
     (metrics,) = tmp_path.glob('*/*.json')
@@ -127,42 +131,44 @@ def test_test_evaluates_writes_and_draws(trained, saliency, tmp_path):
     assert len(list(pictures.iterdir())) == 2
 
 
-def test_tta_merges_flipped_views(trained, saliency, tmp_path):
+def test_tta_merges_flipped_views(trained, data, tmp_path):
     out = tmp_path / 'predictions.pkl'
     succeed(
         'test.py', RETINANET, trained / 'epoch_1.pth', '--work-dir', tmp_path, '--tta',
         '--out', out, '--cfg-options', *RETINANET_SHORT,
-        mini_street=saliency,
+        mini_street=data,
     )  # fmt: skip
     predictions = pickle.loads(out.read_bytes())
     assert len(predictions) == 2
     assert all(len(prediction['pred_instances']['bboxes']) > 0 for prediction in predictions)
 
 
-def test_segmentation_writes_label_maps(saliency, tmp_path):
+def test_segmentation_writes_label_maps(data, tmp_path):
     options = [*SHORT, 'train_cfg.max_iters=1', 'train_cfg.val_interval=1']
     options += ['val_dataloader.dataset.indices=1', 'test_dataloader.dataset.indices=2']
     options += ['default_hooks.checkpoint.interval=1']
     work_dir, out, pictures = (tmp_path / name for name in ('work', 'labels', 'pictures'))
     common = ['--work-dir', work_dir, '--cfg-options', *options]
-    succeed('train.py', PSPNET, *common, mini_street=saliency)
+    succeed('train.py', PSPNET, *common, mini_street=data)
     output = succeed(
         'test.py', PSPNET, work_dir / 'iter_1.pth', '--out', out, '--show-dir', pictures, *common,
-        mini_street=saliency,
+        mini_street=data,
     )  # fmt: skip
     assert 'mIoU' in output
     assert len(list(out.glob('*.png'))) == 2
     assert len(list(pictures.rglob('*.png'))) == 2
 
 
-def test_mono_3d_detection(saliency, tmp_path):
+def test_mono_3d_detection(data, tmp_path):
     options = [*SHORT, 'train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1']
+    options += ['model.test_cfg.score_thr=0.0', 'model.test_cfg.max_per_img=3']
     work_dir, out, pictures = (tmp_path / name for name in ('work', 'boxes.pkl', 'pictures'))
     common = ['--work-dir', work_dir, '--cfg-options', *options]
-    succeed('train.py', FCOS3D, *common, mini_street=saliency)
+    succeed('train.py', FCOS3D, *common, mini_street=data)
     output = succeed(
-        'test.py', FCOS3D, work_dir / 'epoch_1.pth', '--out', out, '--show-dir', pictures, *common,
-        mini_street=saliency,
+        'test.py', FCOS3D, work_dir / 'epoch_1.pth', '--out', out, '--show-dir', pictures,
+        '--score-thr', 0, '--task', 'mono_det', *common,
+        mini_street=data,
     )  # fmt: skip
     assert 'NDS' in output
     predictions = pickle.loads(out.read_bytes())
