@@ -6,6 +6,8 @@ Importing the package registers its components under the scope ``lzu_mm``; a con
 
 from . import data_preprocessors, datasets, necks, saliency
 from .data_preprocessors import *  # noqa: F403
+from .datasets import *  # noqa: F403
+from .engine import adapt_nuscenes_metric, allow_mmengine_checkpoints
 from .necks import *  # noqa: F403
 from .saliency import *  # noqa: F403
 from .version import __version__
@@ -17,3 +19,6 @@ __all__ = [
     *necks.__all__,
     *saliency.__all__,
 ]
+
+allow_mmengine_checkpoints()
+adapt_nuscenes_metric()

@@ -54,6 +54,10 @@ class ZoomMixin(BaseDataPreprocessor):
         self.link = WarpLink()
         self._warned_unlinked = False
 
+    def init_weights(self) -> None:
+        """Initialise the saliency module; called by the model's ``init_weights``."""
+        self.saliency.init_weights()
+
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Zoom, then preprocess as the parent does.
 
@@ -89,6 +93,8 @@ class ZoomMixin(BaseDataPreprocessor):
             ]
         output = super().forward(data, training)
         self._publish(warp, sizes, output)
+        if output.get('data_samples'):
+            self.saliency.remember(output['data_samples'], training)
         return output
 
     def warp(self, images: list[Tensor], samples: list[Any] | None, training: bool) -> Warp | None:

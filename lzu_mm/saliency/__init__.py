@@ -1,13 +1,20 @@
 """Where to look."""
 
 from .base import BaseSaliency
+from .combined import CombinedSaliency
 from .files import load_saliency, save_saliency
 from .fixed import FixedSaliency
+from .learned import LearnedSaliency
+from .temporal import LearnedKDE, TemporalSaliency
 from .uniform import UniformSaliency
 
 __all__ = [
     'BaseSaliency',
+    'CombinedSaliency',
     'FixedSaliency',
+    'LearnedKDE',
+    'LearnedSaliency',
+    'TemporalSaliency',
     'UniformSaliency',
     'load_saliency',
     'save_saliency',

@@ -33,3 +33,15 @@ class BaseSaliency(BaseModule):
         Returns:
             Non-negative saliency of shape (N, 1, h_S, w_S).
         """
+
+    def remember(self, samples: Sequence[Any], training: bool) -> None:
+        """Take note of the samples that the model is about to see, and will write into.
+
+        Args:
+            samples: The samples of the zoomed batch; after the model's forward at test they hold
+                ``pred_instances``.
+            training: Whether the batch is one to train on.
+        """
+
+    def reset(self) -> None:
+        """Forget what was remembered."""

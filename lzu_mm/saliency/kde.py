@@ -42,7 +42,7 @@ def box_saliency(
         image_size: (h, w) of the source image, pixels.
         grid_shape: (h_S, w_S) of the map.
         bandwidth: b, pixels, positive.
-        amplitude: A, non-negative.
+        amplitude: A, non-negative; one for all boxes or one each, (K,).
 
     Returns:
         (h_S, w_S), at least float32, summing to 1; uniform without boxes.
@@ -107,7 +107,10 @@ def _density(
     boxes = boxes if boxes.dtype == torch.float64 else boxes.float()
     height, width = image_size
     inside = (boxes[:, :2] < boxes.new_tensor([width, height])).all(1) & (boxes[:, 2:] > 0).all(1)
-    boxes = boxes[inside & boxes.isfinite().all(1)]
+    kept = inside & boxes.isfinite().all(1)
+    if isinstance(amplitude, Tensor) and amplitude.ndim == 1:
+        amplitude = amplitude[kept]
+    boxes = boxes[kept]
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     sizes = (boxes[:, 2:] - boxes[:, :2]).clamp(min=_MIN_SIZE)
     rows, columns = (
@@ -146,5 +149,5 @@ def _check(
         raise ValueError(f'grid_shape is (h_S, w_S), at least 2 each; got {grid_shape}')
     if bandwidth <= 0:
         raise ValueError(f'bandwidth is a positive number of pixels; got {float(bandwidth)}')
-    if amplitude < 0:
-        raise ValueError(f'amplitude is not negative; got {float(amplitude)}')
+    if not (torch.as_tensor(amplitude) >= 0).all():
+        raise ValueError(f'amplitude is not negative; got {amplitude}')

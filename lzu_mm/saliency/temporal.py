@@ -1,0 +1,185 @@
+"""Adaptive saliency S_I: look where objects were a frame ago (FOVEA, Thavamani et al., ICCV 2021).
+
+Also the same with learned bandwidth and amplitude, LKDE.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..registry import MODELS
+from .base import BaseSaliency
+from .kde import box_saliency
+from .sequences import SequenceMemory
+
+# Jitter is given for an image of this width, that of Argoverse-HD, and scales with the image.
+_REFERENCE_WIDTH = 1920
+
+
+@MODELS.register_module()
+class TemporalSaliency(BaseSaliency):
+    """KDE over the detections of the previous frame of the same video.
+
+    At test it feeds itself: the detector writes ``pred_instances`` into the samples that the
+    preprocessor handed out. Frames belong together by ``video_id`` and ``frame_id`` in the
+    metainfo (see :class:`SequenceMemory`); ground truth is never read. In training it is the same
+    frame's ground truth, jittered and thinned out, since the frame before was not seen.
+
+    The first frame of a video, and one whose previous frame had no detections, look where
+    ``prior`` does.
+
+    Args:
+        grid_shape: (h_S, w_S) of the map.
+        bandwidth: b of the KDE in pixels of the source image, above 0.
+        amplitude: A of the KDE, at least 0.
+        score_thr: Detections below this score are left out.
+        weight_by_score: Let a detection weigh as much as its score.
+        prior: Config of the saliency module to fall back to; uniform by default.
+        jitter: In training, boxes are shifted by up to this many pixels, uniformly, along each
+            axis; for an image 1920 pixels wide.
+        drop_prob: In training, probability of leaving out a box, in [0, 1].
+        max_gap: Largest step of ``frame_id`` that counts as the next frame.
+    """
+
+    def __init__(
+        self,
+        grid_shape: tuple[int, int] = (31, 51),
+        bandwidth: float = 64,
+        amplitude: float = 1,
+        score_thr: float = 0.3,
+        weight_by_score: bool = False,
+        prior: dict[str, Any] | None = None,
+        jitter: float = 50,
+        drop_prob: float = 0.1,
+        max_gap: int = 1,
+    ) -> None:
+        super().__init__()
+        if not 0 <= drop_prob <= 1:
+            raise ValueError(f'saliency.drop_prob must be in [0, 1], got {drop_prob}')
+        if jitter < 0:
+            raise ValueError(f'saliency.jitter must be at least 0 pixels, got {jitter}')
+        self.grid_shape = (grid_shape[0], grid_shape[1])
+        self.bandwidth = bandwidth
+        self.amplitude = amplitude
+        self.score_thr = score_thr
+        self.weight_by_score = weight_by_score
+        self.prior: BaseSaliency = MODELS.build(
+            dict(prior or dict(type='UniformSaliency'), _scope_='lzu_mm')
+        )
+        self.jitter = jitter
+        self.drop_prob = drop_prob
+        self.memory = SequenceMemory(max_gap)
+
+    def forward(
+        self, images: list[Tensor], samples: Sequence[Any] | None, training: bool
+    ) -> Tensor:
+        """See :meth:`BaseSaliency.forward`."""
+        prior = resize_saliency(self.prior(images, samples, training), self.grid_shape)
+        maps = []
+        for i, image in enumerate(images):
+            sample = None if samples is None else samples[i]
+            found = None if sample is None else self._look(sample, image, training)
+            maps.append(prior[i] if found is None else found[None])
+        return torch.stack(maps)
+
+    def remember(self, samples: Sequence[Any], training: bool) -> None:
+        """See :meth:`BaseSaliency.remember`."""
+        if not training:
+            for sample in samples:
+                self.memory.store(sample)
+
+    def reset(self) -> None:
+        """Forget all videos, as before the first frame of a new one without ``video_id``."""
+        self.memory.clear()
+
+    def kde(self, boxes: Tensor, size: tuple[int, int], weights: Tensor | None) -> Tensor:
+        """Saliency of boxes.
+
+        Args:
+            boxes: (K, 4) in pixels of an image of ``size``.
+            size: (h, w).
+            weights: (K,) factors of the amplitude, or None.
+
+        Returns:
+            Map (h_S, w_S) that sums to 1.
+        """
+        amplitude = self.amplitude if weights is None else self.amplitude * weights
+        return box_saliency(boxes, size, self.grid_shape, self.bandwidth, amplitude)
+
+    def _look(self, sample: Any, image: Tensor, training: bool) -> Tensor | None:
+        if training:
+            size = (image.shape[-2], image.shape[-1])
+            boxes, weights = self._disturb(_tensor(sample.gt_instances.bboxes), size[1]), None
+        else:
+            previous = self.memory.previous(sample.metainfo)
+            if previous is None or 'pred_instances' not in previous:
+                return None
+            h, w = previous.metainfo['ori_shape'][:2]
+            size = (h, w)
+            boxes, weights = self._detections(previous.pred_instances)
+        return self.kde(boxes, size, weights) if len(boxes) else None
+
+    def _disturb(self, boxes: Tensor, width: int) -> Tensor:
+        kept = boxes[torch.rand(len(boxes), device=boxes.device) >= self.drop_prob]
+        reach = self.jitter * width / _REFERENCE_WIDTH
+        shift = (2 * torch.rand(len(kept), 2, device=boxes.device) - 1) * reach
+        return kept + shift.repeat(1, 2)
+
+    def _detections(self, instances: Any) -> tuple[Tensor, Tensor | None]:
+        boxes, scores = _tensor(instances.bboxes).detach(), instances.scores.detach()
+        # NaN is below every threshold.
+        kept = (scores >= self.score_thr) & boxes.isfinite().all(dim=1)
+        return boxes[kept], scores[kept] if self.weight_by_score else None
+
+
+@MODELS.register_module()
+class LearnedKDE(TemporalSaliency):
+    """S_I with learned bandwidth b = |1 + θ_b|·64 + 0.1 and amplitude A = |1 + θ_a| + 0.1 (FOVEA).
+
+    Both θ start at 0 and learn through zoom and unzoom. FOVEA multiplies their learning rate by
+    0.005 and does not decay them: ``paramwise_cfg=dict(custom_keys={'saliency.theta':
+    dict(lr_mult=0.005, decay_mult=0)})``.
+
+    Args:
+        bandwidth: b at θ_b = 0, but for the 0.1, in pixels.
+        **kwargs: As for :class:`TemporalSaliency`.
+    """
+
+    def __init__(self, bandwidth: float = 64, **kwargs: Any) -> None:
+        super().__init__(bandwidth=bandwidth, **kwargs)
+        self.theta_bandwidth = nn.Parameter(torch.zeros(()))
+        self.theta_amplitude = nn.Parameter(torch.zeros(()))
+
+    def kde(self, boxes: Tensor, size: tuple[int, int], weights: Tensor | None) -> Tensor:
+        """See :meth:`TemporalSaliency.kde`."""
+        bandwidth = (1 + self.theta_bandwidth).abs() * self.bandwidth + 0.1
+        amplitude = (1 + self.theta_amplitude).abs() * self.amplitude + 0.1
+        if weights is not None:
+            amplitude = amplitude * weights
+        return box_saliency(boxes, size, self.grid_shape, bandwidth, amplitude)
+
+
+def resize_saliency(saliency: Tensor, grid_shape: Sequence[int]) -> Tensor:
+    """Bring maps to a shape, each summing to 1.
+
+    Args:
+        saliency: (N, 1, h, w), non-negative.
+        grid_shape: (h_S, w_S).
+
+    Returns:
+        (N, 1, h_S, w_S).
+    """
+    if tuple(saliency.shape[2:]) != tuple(grid_shape):
+        saliency = F.interpolate(saliency, tuple(grid_shape), mode='bilinear', align_corners=False)
+    total = saliency.sum(dim=(2, 3), keepdim=True)
+    return torch.where(total > 0, saliency, 1.0) / torch.where(
+        total > 0, total, saliency[0].numel()
+    )
+
+
+def _tensor(boxes: Any) -> Tensor:
+    return boxes if isinstance(boxes, Tensor) else boxes.tensor
