@@ -144,9 +144,8 @@ def test_tta_merges_flipped_views(trained, data, tmp_path):
 
 
 def test_segmentation_writes_label_maps(data, tmp_path):
-    options = [*SHORT, 'train_cfg.max_iters=1', 'train_cfg.val_interval=1']
-    options += ['val_dataloader.dataset.indices=1', 'test_dataloader.dataset.indices=2']
-    options += ['default_hooks.checkpoint.interval=1']
+    options = [*SHORT, 'train_cfg.max_iters=1', 'default_hooks.checkpoint.interval=1']
+    options += ['train_cfg.val_begin=2', 'test_dataloader.dataset.indices=2']
     work_dir, out, pictures = (tmp_path / name for name in ('work', 'labels', 'pictures'))
     common = ['--work-dir', work_dir, '--cfg-options', *options]
     succeed('train.py', PSPNET, *common, mini_street=data)
@@ -161,7 +160,11 @@ def test_segmentation_writes_label_maps(data, tmp_path):
 
 def test_mono_3d_detection(data, tmp_path):
     options = [*SHORT, 'train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1']
-    options += ['model.test_cfg.score_thr=0.0', 'model.test_cfg.max_per_img=3']
+    options += [
+        'train_cfg.val_begin=2',
+        'model.test_cfg.score_thr=0.0',
+        'model.test_cfg.max_per_img=3',
+    ]
     work_dir, out, pictures = (tmp_path / name for name in ('work', 'boxes.pkl', 'pictures'))
     common = ['--work-dir', work_dir, '--cfg-options', *options]
     succeed('train.py', FCOS3D, *common, mini_street=data)
