@@ -51,7 +51,9 @@ def bright_columns(drawn):
 def test_grid_without_a_warp_is_regular():
     columns = bright_columns(draw_warp(gray(60, 120), None, columns=6))
     lines = columns[np.flatnonzero(np.diff(columns, prepend=-9) > 1)]
-    np.testing.assert_allclose(lines[(lines > 5) & (lines < 115)], np.arange(1, 6) * 20 - 0.5, atol=1)
+    np.testing.assert_allclose(
+        lines[(lines > 5) & (lines < 115)], np.arange(1, 6) * 20 - 0.5, atol=1
+    )
 
 
 def test_grid_is_dense_where_the_warp_magnifies(warp):
