@@ -155,9 +155,7 @@ def facade(u, v, fu, fv, p, lamps):
     if p[11] > 0.5:
         row = math.floor(v / 0.09)
         mortar = max(bars(v, 0.09, 0.012, fv), bars(u + 0.13 * (row % 2), 0.26, 0.012, fu))
-        tone *= 1 + 0.35 * (hash2(math.floor(u / 0.26), row, seed) - 0.5) * max(
-            0.0, 1 - fv / 0.1
-        )
+        tone *= 1 + 0.35 * (hash2(math.floor(u / 0.26), row, seed) - 0.5) * max(0.0, 1 - fv / 0.1)
         tone = tone * (1 - 0.45 * mortar) + 0.5 * mortar
     r, g, b, gloss = p[0] * tone, p[1] * tone, p[2] * tone, 0.0
     er = eg = eb = 0.0

@@ -127,11 +127,33 @@ def soften(mesh: Mesh, degrees: float) -> Mesh:
     return Mesh(mesh.points, normals, mesh.tex, mesh.material)
 
 
+def pane_x(
+    x: float, y: tuple[float, float], z: tuple[float, float], material: int, lean: float = 0.0
+) -> Mesh:
+    """An upright rectangle across x; its top is `lean` metres farther along x."""
+    (y0, y1), (z0, z1) = y, z
+    return quad([(x, y0, z0), (x, y1, z0), (x + lean, y1, z1), (x + lean, y0, z1)], material)
+
+
+def pane_y(
+    y: float, x: tuple[float, float], z: tuple[float, float], material: int, lean: float = 0.0
+) -> Mesh:
+    """An upright rectangle across y; its top is `lean` metres farther along y."""
+    (x0, x1), (z0, z1) = x, z
+    return quad([(x0, y, z0), (x1, y, z0), (x1, y + lean, z1), (x0, y + lean, z1)], material)
+
+
 def box(
     low: tuple, high: tuple, material: int, top: int | None = None, taper: tuple = (0.0, 0.0)
 ) -> Mesh:
-    """A block without a floor; `taper` draws the roof in by so much on each side, along x and y.
-    Walls have u along, v up (from z = 0) and w = v.
+    """A block without a floor.
+
+    Args:
+        low: its lower corner (x, y, z).
+        high: its upper corner.
+        material: of the walls, which have u along, v and w up (from z = 0).
+        top: material of the roof, default that of the walls.
+        taper: by how much the roof is drawn in on each side, along x and y.
     """
     (x0, y0, z0), (x1, y1, z1) = low, high
     tx, ty = taper
@@ -139,24 +161,13 @@ def box(
     roof = [(x0 + tx, y0 + ty), (x1 - tx, y0 + ty), (x1 - tx, y1 - ty), (x0 + tx, y1 - ty)]
     parts = []
     for i in range(4):
-        (ax, ay), (bx, by) = base[i], base[(i + 1) % 4]
-        (cx, cy), (dx, dy) = roof[(i + 1) % 4], roof[i]
-        half = np.hypot(bx - ax, by - ay) / 2
-        parts.append(
-            quad(
-                [(ax, ay, z0), (bx, by, z0), (cx, cy, z1), (dx, dy, z1)],
-                material,
-                [(-half, z0, z0), (half, z0, z0), (half, z1, z1), (-half, z1, z1)],
-            )
-        )
-    parts.append(
-        quad(
-            [(x, y, z1) for x, y in roof],
-            material if top is None else top,
-            [(x, y, z1) for x, y in roof],
-        )
-    )
-    return merge(*parts)
+        j = (i + 1) % 4
+        half = np.hypot(base[j][0] - base[i][0], base[j][1] - base[i][1]) / 2
+        corners = [(*base[i], z0), (*base[j], z0), (*roof[j], z1), (*roof[i], z1)]
+        tex = [(-half, z0, z0), (half, z0, z0), (half, z1, z1), (-half, z1, z1)]
+        parts.append(quad(corners, material, tex))
+    lid = [(x, y, z1) for x, y in roof]
+    return merge(*parts, quad(lid, material if top is None else top, lid))
 
 
 def tube(
@@ -211,12 +222,12 @@ def wheel(
     centre = np.array([x, y, radius])
     parts = []
     for shift in (-width / 2, width / 2):
-        hub = np.repeat((centre + (0, shift, 0))[None], sides + 1, 0)
+        middle = centre + np.array([0, shift, 0])
+        hub = np.repeat(middle[None], sides + 1, 0)
         tex = np.stack([np.zeros_like(rim), rim[:, [0, 2, 1]]])
-        parts.append(patch(np.stack([hub, centre + (0, shift, 0) + radius * rim]), material, tex))
-    outer = np.stack(
-        [centre + (0, -width / 2, 0) + radius * rim, centre + (0, width / 2, 0) + radius * rim]
-    )
+        parts.append(patch(np.stack([hub, middle + radius * rim]), material, tex))
+    across = np.array([0, width / 2, 0])
+    outer = np.stack([centre - across + radius * rim, centre + across + radius * rim])
     parts.append(patch(outer, tyre, None, np.stack([rim, rim])))
     return merge(*parts)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .materials import ASPHALT, KERB, PAVING
+from .materials import ASPHALT, KERB, PARAMETERS, PAVING
 from .meshes import Mesh, merge, patch
 
 KERB_HEIGHT = 0.13
@@ -84,10 +84,17 @@ class Road:
             (edges[i], edges[i + 1]) for i in range(0, len(edges), 2) if edges[i + 1] - edges[i] > 1
         ]
 
-    def parameters(self) -> np.ndarray:
-        """Material parameters 3.. of the asphalt, see `materials.asphalt`."""
+    def clear_of_crossings(self, s: float, room: float) -> bool:
+        """Whether s is at least so many metres from every side street."""
+        return all(abs(s - c.s) > c.half + room for c in self.crossings)
+
+    def parameters(self, yellow: bool, seed: float) -> np.ndarray:
+        """Material parameters from p[3] on of the asphalt, see `materials.asphalt`."""
+        row = np.zeros(PARAMETERS - 3)
+        row[:7] = self.half, self.lanes, self.lane, seed, yellow, 0.0, len(self.crossings)
         pairs = [v for c in self.crossings for v in (c.s, c.half)]
-        return np.array([self.half, self.lanes, self.lane, 0, 0, 0, len(self.crossings), *pairs])
+        row[7 : 7 + len(pairs)] = pairs
+        return row
 
     def strip(self, s0: float, s1: float, rows: list[tuple[float, float]], material: int) -> Mesh:
         """A ribbon along the road: rows are (t, z) of its edges, textured by (s, t)."""
@@ -171,22 +178,21 @@ class Road:
         )
 
 
-def plan(rng: np.random.Generator, crossings: bool = True) -> Road:
-    """Draw a street."""
-    lanes = int(rng.choice([1, 1, 2, 2, 3]))
+def plan(rng: np.random.Generator, parking: float | None = None) -> Road:
+    """Draw a street; `parking` settles the width of the parking strips."""
     curvature = float(rng.choice([0, 0, 0, 1, -1]) * rng.uniform(1 / 900, 1 / 350))
-    places, s = [], float(rng.uniform(24, 60))
-    while crossings and s < 230:
-        control = str(rng.choice(['signal', 'signal', 'stop', 'stop', 'none']))
-        places.append(Crossing(s, float(rng.choice([3.6, 3.6, 7.0])), control))
+    crossings = [Crossing(float(rng.uniform(-80, -40)), 3.6, 'signal')]
+    s = float(rng.uniform(24, 60))
+    while s < 230 and len(crossings) < 4:
+        sign = str(rng.choice(['signal', 'signal', 'stop', 'stop', 'none']))
+        crossings.append(Crossing(s, float(rng.choice([3.6, 3.6, 7.0])), sign))
         s += float(rng.uniform(55, 110))
-    behind = float(rng.uniform(-80, -40))
-    places = [Crossing(behind, 3.6, 'signal'), *places[:3]]
+    strip = float(rng.choice([0.0, 2.2, 2.3]))
     return Road(
-        curvature,
-        lanes,
-        float(rng.uniform(3.1, 3.6)),
-        float(rng.choice([0.0, 2.2, 2.3])),
-        float(rng.uniform(2.4, 4.5)),
-        tuple(places),
+        curvature=curvature,
+        lanes=int(rng.choice([1, 1, 2, 2, 3])),
+        lane=float(rng.uniform(3.1, 3.6)),
+        parking=strip if parking is None else parking,
+        pavement=float(rng.uniform(2.4, 4.5)),
+        crossings=tuple(crossings),
     )

@@ -1,20 +1,27 @@
-"""Draw a whole street world from a seed."""
+"""Draws a whole street world from a seed."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from . import layout, road, weather
-from .traffic import Crowd, log_uniform
+from . import weather
+from .actors import Spot
+from .houses import lay_ground, line_with_houses
+from .kerbside import control, furnish
+from .palette import pick
+from .road import KERB_HEIGHT, plan
+from .traffic import Crowd
 from .world import World
 
-_MIX = ['car'] * 12 + ['truck'] * 2 + ['bus'] * 2 + ['motorcycle'] * 2 + ['bicycle'] * 3 + ['rig']
+_DRIVEN = ('car',) * 12 + ('truck',) * 2 + ('bus',) * 2 + ('motorcycle',) * 2 + ('bicycle',) * 3
+_DRIVEN += ('rig',)
+_PARKED = ('car',) * 16 + ('truck', 'motorcycle', 'motorcycle')
 
 
-def _place(rng: np.random.Generator, around: bool, high: float = 130.0) -> float:
-    """A distance along the road, log-uniform ahead of the ego car (and behind it for `around`)."""
-    distance = log_uniform(rng, 7.0, high)
-    return -distance * 0.6 if around and rng.random() < 0.35 else distance
+def _place(rng: np.random.Generator, around: bool, high: float) -> float:
+    """A distance along the road, log-uniform from 7 m ahead; for `around`, one in three behind."""
+    distance = float(np.exp(rng.uniform(np.log(7.0), np.log(high))))
+    return -0.6 * distance if around and rng.random() < 0.35 else distance
 
 
 def make_world(
@@ -24,66 +31,55 @@ def make_world(
 
     Args:
         seed: numbers that settle everything.
-        around: fill the street behind the ego car too, and place one of every nuScenes class near it.
+        around: fill the street behind the ego car too, and place one of every nuScenes class near.
         light: kind of weather, default any.
-        travel: metres that the ego car will drive; the street is filled as far ahead.
+        travel: metres that the ego car will drive; the street is filled as much farther.
     """
     rng = np.random.default_rng(seed)
-    plan = road.plan(rng)
-    if around:
-        plan = road.Road(
-            plan.curvature, max(plan.lanes, 1), plan.lane, 2.3, plan.pavement, plan.crossings
-        )
+    road = plan(rng, parking=2.3 if around else None)
     sky = weather.draw(rng, light)
-    style = str(rng.choice(['town', 'town', 'office', 'suburb']))
-    things = layout.lay_ground(rng, plan, style) + layout.line_with_houses(rng, plan, style)
-    furniture, lamps = layout.furnish(rng, plan, style)
+    style = pick(rng, ('town', 'town', 'office', 'suburb'))
+    things = lay_ground(rng, road, style) + line_with_houses(rng, road, style)
+    furniture, lamps = furnish(rng, road)
     things += furniture
 
-    ahead = next(c for c in plan.crossings if c.s > 15)
-    wait = not around and ahead.control == 'signal' and ahead.s < 55 and rng.random() < 0.45
-    red = ahead if wait else None
-    ego_speed = 0.0 if wait else float(rng.uniform(5.0, 10.0))
-    ego_t = -(int(rng.integers(plan.lanes)) + 0.5) * plan.lane
-    for c in plan.crossings:
-        things += layout.control(rng, plan, c, main_green=c is not red)
-
-    crowd = Crowd(rng, plan, ego_t, ego_speed, red)
+    ahead = next(c for c in road.crossings if c.s > 15)
+    waits = ahead.control == 'signal' and ahead.s < 55 and rng.random() < 0.45
+    red = ahead if waits and not around else None
+    speed = 0.0 if red else float(rng.uniform(5.0, 10.0))
+    lane = -(int(rng.integers(road.lanes)) + 0.5) * road.lane
+    crowd = Crowd(rng, road, lane, speed, red)
     if around:
         _cast(rng, crowd)
     elif rng.random() < 0.3:
-        crowd.building_site(float(rng.uniform(20, 70)), int(rng.choice([-1, -1, 1])))
-    for c in plan.crossings:
+        crowd.building_site(float(rng.uniform(20, 70)), pick(rng, (-1, -1, 1)))
+    for c in road.crossings:
+        things += control(rng, road, c, green=c is not red)
         crowd.side_street(c)
     if red is not None:
         crowd.cross(red, int(rng.integers(2, 9)))
+    _populate(rng, crowd, around, travel)
+    return World(road, sky, things + crowd.things, lamps, (lane, speed))
+
+
+def _populate(rng: np.random.Generator, crowd: Crowd, around: bool, travel: float) -> None:
+    """Everyday traffic, parked vehicles, people."""
     density = float(rng.uniform(0.6, 1.3))
     for _ in range(int(38 * density)):
-        crowd.drive(str(rng.choice(_MIX)), _place(rng, around))
+        crowd.drive(pick(rng, _DRIVEN), _place(rng, around, 130.0))
     for side in (-1, 1):
         for s in np.arange(-70 if around else -4, 165 + travel, 6.2):
             if rng.random() < 0.55:
-                crowd.park(
-                    str(rng.choice(['car'] * 16 + ['truck', 'motorcycle', 'motorcycle'])),
-                    s + float(rng.uniform(-0.6, 0.6)),
-                    side,
-                )
+                crowd.park(pick(rng, _PARKED), s + float(rng.uniform(-0.6, 0.6)), side)
         for _ in range(int(17 * density)):
             s = _place(rng, around, 110.0) + float(rng.uniform(0, travel))
-            for k in range(int(rng.choice([1, 1, 2, 3]))):
+            for k in range(pick(rng, (1, 1, 2, 3))):
                 crowd.walk(s + 0.9 * k, side)
         for _ in range(int(rng.integers(0, 4))):
             s = float(rng.uniform(6, 60 + travel))
             if crowd.free(('rack', side), s, 2.0, 0.2):
-                crowd.vehicle(
-                    'bicycle',
-                    s,
-                    side * (plan.half + 0.45),
-                    float(rng.normal(0, 0.1)),
-                    (0.0, 0.0),
-                    z=road.KERB_HEIGHT,
-                )
-    return World(plan, sky, things + crowd.things, lamps, (ego_t, ego_speed))
+                t, turn = side * (crowd.road.half + 0.45), float(rng.normal(0, 0.1))
+                crowd.add('bicycle', Spot(s, t, turn, z=KERB_HEIGHT))
 
 
 def _cast(rng: np.random.Generator, crowd: Crowd) -> None:
@@ -91,16 +87,8 @@ def _cast(rng: np.random.Generator, crowd: Crowd) -> None:
     crowd.building_site(float(rng.uniform(19, 24)), -1)
     for kind, side, low, high in (('rig', 1, 14, 40), ('bus', -1, -30, -14), ('truck', 1, -32, -8)):
         # A crossing may be in the way; look for a place beside it.
-        for _ in range(12):
-            if crowd.park(kind, float(rng.uniform(low, high)), side):
-                break
-    for kind, s in (
-        ('bicycle', 16.0),
-        ('motorcycle', -15.0),
-        ('motorcycle', 24.0),
-        ('bicycle', -12.0),
-        ('bus', 30.0),
-    ):
+        any(crowd.park(kind, float(rng.uniform(low, high)), side) for _ in range(12))
+    for kind, s in (('bicycle', 16), ('motorcycle', -15), ('motorcycle', 24), ('bicycle', -12)):
         crowd.drive(kind, s + float(rng.uniform(-2, 2)))
     for s in (8.0, 13.0, 18.0):
         crowd.walk(s, 1)
