@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
+from ..optional import installed
 from .sequence_sampler import SequenceSampler
 
 __all__: list[str] = ['SequenceSampler']
 
-if find_spec('mmdet') is not None:
+if installed('mmdet'):
     from .argoverse_hd import ArgoverseHDDataset
 
     __all__ += ['ArgoverseHDDataset']
