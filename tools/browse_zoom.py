@@ -48,9 +48,9 @@ def build_dataset(cfg: Config, phase: str) -> Any:
         raise SystemExit(f'error: the config has no {phase}_dataloader')
     try:
         return DATASETS.build(loader['dataset'])
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise SystemExit(
-            f'error: cannot read the dataset: {error}. Set {phase}_dataloader.dataset.data_root '
+            f'error: cannot read the dataset, or it is empty: {error}. Set {phase}_dataloader.dataset.data_root '
             '(for mini-street: the environment variable MINI_STREET)'
         ) from error
 

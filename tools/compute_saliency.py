@@ -65,11 +65,13 @@ def parse_args() -> Namespace:
 
 def configured_path(setting: Any) -> Optional[str]:
     """The first ``path`` of a FixedSaliency anywhere below a setting of the config."""
+    if isinstance(setting, (list, tuple)):
+        return next(filter(None, map(configured_path, setting)), None)
     if not isinstance(setting, dict):
         return None
     if str(setting.get('type', '')).endswith('FixedSaliency'):
         return setting.get('path')
-    return next(filter(None, map(configured_path, setting.values())), None)
+    return configured_path(list(setting.values()))
 
 
 def output_path(args: Namespace, cfg: Config) -> Path:
@@ -119,16 +121,15 @@ def build_dataset(args: Namespace, cfg: Config) -> Any:
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     try:
         return DATASETS.build(loader['dataset'])
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise SystemExit(
-            f'error: cannot read the dataset: {error}. Set {args.split}_dataloader.dataset'
+            f'error: cannot read the dataset, or it is empty: {error}. Set {args.split}_dataloader.dataset'
             '.data_root (for mini-street: the environment variable MINI_STREET)'
         ) from error
 
 
-def main() -> None:
-    """Compute."""
-    args = parse_args()
+def compute(args: Namespace) -> None:
+    """Compute and write."""
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     path = output_path(args, cfg)
@@ -163,6 +164,14 @@ def main() -> None:
     mmcv.imwrite(draw_saliency(mean_image(dataset), saliency), str(picture))
     print(f'\nsaliency of {count} {"boxes" if method == "boxes" else "label maps"}: {path}')
     print(f'over the mean image: {picture}')
+
+
+def main() -> None:
+    """Compute, or say what to change."""
+    try:
+        compute(parse_args())
+    except ValueError as error:
+        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

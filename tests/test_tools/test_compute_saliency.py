@@ -113,3 +113,28 @@ def test_errors_name_the_setting(street):
     assert '--out' in compute(street, uniform)[1]
     assert '.npz' in compute(street, fixed, '--out', street / 's.npy')[1]
     assert 'data_root' in compute(street / 'absent', fixed)[1]
+
+
+def test_a_map_inside_combined_saliency_is_found(street):
+    uniform = FIXED['argoverse_hd'].replace('lzu-fixed', 'uniform')
+    config = street / 'combined.py'
+    config.write_text(
+        f"""
+_base_ = '{ROOT / 'configs' / uniform}'
+members = [
+    dict(type='lzu_mm.UniformSaliency'),
+    dict(type='lzu_mm.FixedSaliency', path='{street}/inner.npz'),
+]
+saliency = dict(type='lzu_mm.CombinedSaliency', members=members)
+model = dict(data_preprocessor=dict(zoom=dict(saliency=saliency)))
+"""
+    )
+    assert compute(street, config) == (0, '')
+    assert (street / 'inner.npz').is_file()
+
+
+def test_an_empty_training_set_is_an_error(street):
+    (street / 'empty/leftImg8bit/train').mkdir(parents=True)
+    option = f'train_dataloader.dataset.data_root={street}/empty'
+    status, message = compute(street, FIXED['cityscapes'], '--cfg-options', option)
+    assert (status, 'data_root' in message) == (1, True)
