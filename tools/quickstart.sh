@@ -55,11 +55,11 @@ PYTHON
 say "rendering mini-street, tiny, into $MINI_STREET"
 "$PYTHON" tools/make_mini_street.py --preset tiny --out "$MINI_STREET"
 
-try_config retinanet configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.5x.py epoch_2.pth \
+try_config retinanet configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py epoch_2.pth \
     train_cfg.max_epochs=2
-try_config pspnet configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-0.5x.py iter_4.pth \
+try_config pspnet configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-0.25x.py iter_4.pth \
     train_cfg.max_iters=4 train_cfg.val_interval=4 default_hooks.checkpoint.interval=4
-try_config fcos3d configs/fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.5x.py epoch_1.pth \
+try_config fcos3d configs/fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.25x.py epoch_1.pth \
     train_cfg.max_epochs=1 train_cfg.val_interval=1 default_hooks.checkpoint.interval=1
 
 say 'done; the metrics of these short trainings:'
