@@ -50,8 +50,9 @@ def build_dataset(cfg: Config, phase: str) -> Any:
         return DATASETS.build(loader['dataset'])
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(
-            f'error: cannot read the dataset, or it is empty: {error}. Set {phase}_dataloader.dataset.data_root '
-            '(for mini-street: the environment variable MINI_STREET)'
+            f'error: cannot read the dataset, or it is empty: {error}. Set '
+            f'{phase}_dataloader.dataset.data_root (for mini-street: the environment variable '
+            'MINI_STREET)'
         ) from error
 
 

@@ -123,8 +123,9 @@ def build_dataset(args: Namespace, cfg: Config) -> Any:
         return DATASETS.build(loader['dataset'])
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(
-            f'error: cannot read the dataset, or it is empty: {error}. Set {args.split}_dataloader.dataset'
-            '.data_root (for mini-street: the environment variable MINI_STREET)'
+            f'error: cannot read the dataset, or it is empty: {error}. Set '
+            f'{args.split}_dataloader.dataset.data_root (for mini-street: the environment variable '
+            'MINI_STREET)'
         ) from error
 
 
