@@ -36,15 +36,13 @@ def parse_args() -> argparse.Namespace:
         '--preset',
         choices=('tiny', 'standard'),
         default='tiny',
-        help='tiny: a few images, under a minute; standard: 300 + 100 images or more a task, minutes',
+        help='tiny: a few images; standard: 300 + 100 images or more a task, some minutes',
     )
     parser.add_argument(
         '--tasks', nargs='+', choices=TASKS, default=TASKS, help='data sets to write'
     )
     parser.add_argument('--seed', type=int, default=0, help='another seed, another world')
-    parser.add_argument(
-        '--workers', type=int, default=len(os.sched_getaffinity(0)), help='processes'
-    )
+    parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes')
     args = parser.parse_args()
     if args.workers < 1:
         parser.error(f'--workers must be at least 1, not {args.workers}')

@@ -1,4 +1,6 @@
-"""Writes sequences in the layout of Argoverse-HD (Li et al., "Towards Streaming Perception", ECCV 2020).
+"""Writes sequences in the layout of Argoverse-HD.
+
+Li et al., "Towards Streaming Perception", ECCV 2020:
 
     <out>/Argoverse-1.1/tracking/<split>/<sequence>/ring_front_center/<name>.jpg
     <out>/Argoverse-HD/annotations/{train,val}.json

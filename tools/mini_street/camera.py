@@ -1,7 +1,7 @@
 """Cameras: a pinhole, where it is mounted, and where it looks.
 
-Camera coordinates: x right, y down, z forward. Ego and world: x forward, y left, z up. Pixel i covers
-[i, i+1].
+Camera coordinates: x right, y down, z forward. Ego and world: x forward, y left, z up.
+Pixel i covers [i, i+1].
 """
 
 from __future__ import annotations

@@ -10,8 +10,10 @@ import numba
 
 
 def _cache_dir() -> Path:
-    """A folder named after the sources: numba itself notices a change in the compiled function's
-    own file only, and would run stale code after a change in a function that it calls.
+    """A folder named after the sources.
+
+    numba itself notices a change in the compiled function's own file only, and would run stale
+    code after a change in a function that it calls.
     """
     here = Path(__file__).parent
     digest = hashlib.sha1()

@@ -47,7 +47,7 @@ def mast(height: float, reach: float) -> Mesh:
 
 @lru_cache(maxsize=None)
 def signal_head() -> Mesh:
-    """A traffic light facing +x, its origin at the bottom: 0.36 m wide, 1.05 m tall, with visors."""
+    """A traffic light facing +x, its origin at the bottom: 0.36 m wide, 1.05 m tall."""
     parts = [
         box((-0.16, -0.18, 0.0), (0.10, 0.18, 1.05), BLACK),
         quad(

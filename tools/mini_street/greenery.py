@@ -12,8 +12,9 @@ from .meshes import Mesh, box, ellipsoid, merge, patch, quad, tube
 
 @lru_cache(maxsize=None)
 def tree(variant: int) -> Mesh:
-    """A broad tree about 7 m tall: a trunk with boughs, a dark core, a cloud of leaf clumps whose normals
-    point outwards so that the crown is lit as one round body.
+    """A broad tree about 7 m tall: a trunk with boughs, dark cores, a cloud of leaf clumps.
+
+    Normals of the clumps point outwards, so that the crown is lit as one round body.
     """
     rng = np.random.default_rng(1000 + variant)
     height, lean = rng.uniform(2.0, 2.8), rng.normal(0, 0.12, 2)

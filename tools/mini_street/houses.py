@@ -14,7 +14,7 @@ from .palette import colours, pick
 from .road import SIDE_STREET, Crossing, Road
 from .world import Thing
 
-# What a place looks like: storey height, floors from and below, share of gaps, metres before the houses.
+# A kind of place: storey height, floors (from, below), share of gaps, depth of front gardens.
 _STYLES = {
     'town': (3.5, 2, 6, 0.08, 0.0),
     'office': (3.7, 4, 14, 0.2, 3.0),

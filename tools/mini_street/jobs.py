@@ -1,8 +1,8 @@
 """Resumable rendering on several processes.
 
-A task is a list of jobs, a job a list of frames of one world. Each frame leaves a record next to its
-images; what has a record is not rendered again. When all are there, the task writes its annotations
-from the records and its manifest says 'finished'.
+A task is a list of jobs, a job a list of frames of one world. Each frame leaves a record; what has
+a record is not rendered again. When all are there, the task writes its annotations from them, and
+its manifest says 'finished'.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def run(task: Task, folder: Path, preset: str, seed: int, workers: int) -> None:
     Args:
         task: what to make.
         folder: where.
-        preset, seed: what it is made from; a folder made from others is refused.
+        preset: what it is made from; a folder made from another is refused.
+        seed: likewise.
         workers: processes.
     """
     identity = {'dataset': task.name, 'preset': preset, 'seed': seed, 'edition': _EDITION}

@@ -1,8 +1,8 @@
 """What a thing is called in each of the three data sets.
 
-Cityscapes ids are the official `labelIds` (their `labelTrainIds` follow in `TRAIN_IDS`); nuScenes names are
-the categories of the devkit's tables, Argoverse-HD's its eight classes. Cones and barriers are 'static' (4)
-in Cityscapes, a trailer 'trailer' (30); both are ignored there.
+Cityscapes ids are the official `labelIds` (their `labelTrainIds` follow in `TRAIN_IDS`); nuScenes
+names are the categories of the devkit's tables, Argoverse-HD's its eight classes. Cones and
+barriers are 'static' (4) in Cityscapes, a trailer 'trailer' (30); both are ignored there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Procedural surfaces: colour, gloss and glow of a material at a point of its texture.
 
 Texture coordinates (u, v, w) are metres unless a material says otherwise; (fu, fv) is the pixel's
-footprint in them. `p` is the object's own row of parameters: p[0:3] and p[3:6] its two colours, p[6]
+footprint in them. `p` is the object's row of parameters: p[0:3] and p[3:6] its two colours, p[6]
 its seed, the rest per material. Colours are linear light.
 """
 
@@ -57,8 +57,10 @@ _GLYPHS = (
 
 @inline
 def asphalt(u, v, fu, fv, p):
-    """Road: u along, v across. p[3] half width, p[4] lanes a side, p[5] lane width, p[7] yellow centre,
-    p[9] number of crossings, then pairs (place along u, half width) of them.
+    """Road: u along, v across.
+
+    p[3] half width, p[4] lanes a side, p[5] lane width, p[7] yellow centre line, p[9] number of
+    crossings, then pairs (place along u, half width) of them.
     """
     seed = int(p[6])
     base = 0.72 + 0.35 * fbm(u * 0.15, v * 0.6, 2, fv * 0.6, seed)
@@ -142,9 +144,10 @@ def grass(u, v, f, p):
 
 @inline
 def facade(u, v, fu, fv, p, lamps):
-    """A wall with windows, v its height. p[7] storey, p[8] bay, p[9] and p[10] the window's share of
-    them, p[11] brick (1) or plaster (0), p[12] shop at street level, p[13] height of the wall.
-    Returns r, g, b, gloss and three of glow.
+    """A wall with windows, v its height; gives colour, gloss, glow.
+
+    p[7] storey, p[8] bay, p[9] and p[10] the window's share of them, p[11] brick or plaster,
+    p[12] shop at street level, p[13] height of the wall.
     """
     seed = int(p[6])
     storey, bay = p[7], p[8]
@@ -277,7 +280,7 @@ def light_face(u, v, f, p):
 
 @inline
 def sign(u, v, f, p):
-    """Traffic signs, u and v in [-1, 1]; p[7]: 0 speed limit, 1 direction board, 2 warning, 3 parking."""
+    """Traffic signs, u and v in [-1, 1]; p[7]: 0 limit, 1 direction board, 2 warning, 3 parking."""
     kind = int(p[7])
     radius = math.sqrt(u * u + v * v)
     ink = bars(u + 0.5 * hash2(0, math.floor(v * 5), int(p[6])), 0.31, 0.19, f) * bars(

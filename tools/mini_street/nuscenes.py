@@ -1,11 +1,14 @@
-"""Renders six cameras around a car, for a database in the layout of nuScenes (Caesar et al., CVPR 2020).
+"""Renders six cameras around a car, for a database in the layout of nuScenes.
+
+Caesar et al., "nuScenes: A multimodal dataset for autonomous driving", CVPR 2020:
 
     <out>/samples/<camera>/*.jpg, samples/LIDAR_TOP/*.pcd.bin, maps/*.png
     <out>/v1.0-mini/*.json                       the devkit's tables, see `nuscenes_tables`
     <out>/nuscenes_infos_{train,val}.pkl         MMDetection3D's infos, see `nuscenes_infos`
 
-Scenes carry the names of the devkit's splits mini_train and mini_val. A keyframe comes once a second, not
-twice: more change for as many images, and still within the 1.5 s over which the devkit takes velocities.
+Scenes carry the names of the devkit's splits mini_train and mini_val. A keyframe comes once a
+second, not twice: more change for as many images, and still within the 1.5 s over which the devkit
+takes velocities.
 """
 
 from __future__ import annotations
@@ -71,8 +74,9 @@ def _attribute(thing: Thing, ridden: bool) -> str:
 
 
 def _size(things: list[Thing]) -> tuple[np.ndarray, np.ndarray]:
-    """Width, length, height of the box around things that move as one, over all poses of their gait,
-    and its centre in their own frame.
+    """Width, length, height and centre (in their frame) of the box around things that move as one.
+
+    The box holds all poses of their gait.
     """
     corners = [mesh.extent() for thing in things for mesh in thing.meshes]
     low, high = np.min([c[0] for c in corners], 0), np.max([c[1] for c in corners], 0)
@@ -149,7 +153,7 @@ def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]
                 'size': size.tolist(),
                 'yaw': yaw,
                 'visible': min(1.0, pixels / max(1, int(whole[parts].sum()))),
-                # A thing that is seen but slips through the coarse scan still counts: the evaluation
+                # What is seen but slips through the coarse scan still counts: the evaluation
                 # ignores what has no point.
                 'points': max(1, int(points[parts].sum())),
             }

@@ -1,8 +1,8 @@
-"""Writes MMDetection3D's info files (version 1.1) for nuScenes, with the conventions of its converters.
+"""Writes MMDetection3D's info files (version 1.1) for nuScenes, as its converters would.
 
 Boxes of `instances` are in lidar coordinates: centre, length, width, height, yaw about z. Boxes of
-`cam_instances` are in camera coordinates: centre, length, height, width, yaw about y (down), and contain
-all objects whose box meets the image, as in `mmdet3d.datasets.convert_utils.get_nuscenes_2d_boxes`.
+`cam_instances` are in camera coordinates: centre, length, height, width, yaw about y (down); all
+objects are there whose box meets the image, as `get_nuscenes_2d_boxes` of MMDetection3D has it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _MAX_TIME = 1.5
 
 
 def _velocities(samples: list[dict]) -> dict[tuple, np.ndarray]:
-    """Velocity (3,) in the world by (timestamp, scene, instance), as `NuScenes.box_velocity` gives it."""
+    """Velocity (3,) in the world by (timestamp, scene, instance), as the devkit has it."""
     tracks: dict[tuple, list] = {}
     for s in samples:
         for o in s['objects']:
@@ -89,7 +89,7 @@ def _outline(corners: np.ndarray, lens: Lens) -> list[float] | None:
     if len(corners) < 3:
         return None
     points = corners @ lens.cam2img().T
-    # Coordinates of corners next to the camera plane are huge; far outside, their value is no matter.
+    # Corners next to the camera plane land far outside; how far is no matter.
     points = np.clip(points[:, :2] / points[:, 2:], -1e5, 1e5).astype(np.float32)
     canvas = np.array(
         [(0, 0), (lens.width, 0), (lens.width, lens.height), (0, lens.height)], np.float32

@@ -1,10 +1,10 @@
 """A z-buffer rasteriser: which triangle is seen at each pixel's centre.
 
-Edge functions live in homogeneous pixel coordinates (Olano and Greer, "Triangle Scan Conversion using
-2D Homogeneous Coordinates", 1997), so that triangles crossing the camera plane need no clipping: with
-V = [V0 V1 V2] the vertices in homogeneous pixels, V^-1 (x, y, 1) = lambda / z. A pixel is inside iff
-all three are non-negative, their sum is the nearness 1/z, their ratios are the exact barycentrics.
-Ray casting the same scenes with Embree took ten times as long.
+Edge functions live in homogeneous pixel coordinates (Olano and Greer, "Triangle Scan Conversion
+using 2D Homogeneous Coordinates", 1997), so that triangles that cross the camera plane need no
+clipping: with V = [V0 V1 V2] the vertices in homogeneous pixels, V^-1 (x, y, 1) = lambda / z. A
+pixel is inside iff all three are non-negative; their sum is the nearness 1/z, their ratios are the
+exact barycentrics.
 
 Pixel (column i, row j) covers [i, i+1] x [j, j+1]; its centre is (i + 0.5, j + 0.5).
 """
@@ -26,10 +26,16 @@ def setup_perspective(points, fx, fy, cx, cy, height, width):
 
     Args:
         points: (T, 3, 3) vertices, x right, y down, z forward, in metres.
+        fx: focal length in pixels, across.
+        fy: and down.
+        cx: principal point in pixels, column.
+        cy: and row.
+        height: of the image.
+        width: of the image.
 
     Returns:
-        edges (T, 3, 3), nearness plane (T, 3), boxes (T, 4) as x0, y0, x1, y1 (end exclusive; empty if
-        not in view).
+        edges (T, 3, 3), nearness plane (T, 3), boxes (T, 4) as x0, y0, x1, y1 (end exclusive;
+        empty if not in view).
     """
     count = len(points)
     edges = np.zeros((count, 3, 3))
@@ -145,8 +151,9 @@ def rasterise(edges, plane, boxes, ox, oy, nearness, index):
 
 @jit
 def coverage(edges, boxes, owner, count, stamp):
-    """Pixels that each object would cover if nothing hid it; triangles of one object must follow
-    each other. `stamp` is scratch, (h, w) int32.
+    """Pixels that each object would cover if nothing hid it.
+
+    Triangles of one object must follow each other. `stamp` is scratch, (h, w) int32.
     """
     pixels = np.zeros(count, np.int64)
     stamp[:] = -1

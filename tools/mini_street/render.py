@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 
 from .camera import Lens
+from .materials import LEAVES
 from .raster import coverage, rasterise, setup_parallel, setup_perspective, visible_boxes
-from .shading import SUN_R, SUN_X, SUN_Z, expose, shade
+from .sensor import develop
+from .shading import SUN_R, SUN_X, SUN_Z, shade
 from .weather import Weather
 from .world import Scene
 
 # Samples of an antialiased pixel: a rotated grid.
 _SAMPLES = ((0.375, 0.125), (0.875, 0.375), (0.125, 0.625), (0.625, 0.875))
-# Light levels of the tone curve's table, up to 6 times white, spaced by their roots.
-_GRID = 0.75 * 6.0 * np.linspace(0, 1, 4096) ** 2
 _SHADOW_REACH = ((26.0, 2048), (150.0, 2048))
 
 
@@ -124,6 +124,8 @@ def render(
     nearness, index = np.zeros((height, width), np.float32), np.full((height, width), -1, np.int32)
     rasterise(edges, plane, boxes, 0.5, 0.5, nearness, index)
     flat = np.floor(normals[:, 0] * 2.0 + 0.5).astype(np.int64) @ np.array([1, 7, 49])
+    # The leaves of one tree are one surface: smoothing each clump would double the work.
+    flat[material == LEAVES] = 0
     surfaces = np.append((owner_of.astype(np.int64) * 64 + material) * 1000 + flat, -1)
     mask = _edge_mask(index, surfaces)
 
@@ -181,25 +183,3 @@ def _shade(
     out = np.empty((len(columns), 3), np.float32)
     shade(columns, rows, triangles, *shared, out)
     return out
-
-
-def develop(linear: np.ndarray, weather: Weather, rng: np.random.Generator) -> np.ndarray:
-    """From linear light (RGB) to a uint8 BGR picture: bloom, vignette, tone curve, sensor noise."""
-    height, width = linear.shape[:2]
-    linear = linear * np.float32(weather.exposure)
-    small = cv2.resize(
-        np.maximum(linear - 1.0, 0), (width // 8, height // 8), interpolation=cv2.INTER_AREA
-    )
-    glow = cv2.resize(cv2.GaussianBlur(np.minimum(small, 6.0), (0, 0), 3.5), (width, height))
-    linear += 0.22 * glow
-    x = np.linspace(-1, 1, width, dtype=np.float32) ** 2
-    y = (np.linspace(-1, 1, height, dtype=np.float32) * height / width) ** 2
-    linear *= (1 - 0.16 * (x[None] + y[:, None]))[..., None]
-    linear = cv2.GaussianBlur(linear, (3, 3), 0.45)
-    # The rational fit of a film curve (Narkowicz, "ACES Filmic Tone Mapping Curve", 2015), as a table.
-    film = np.clip((_GRID * (2.51 * _GRID + 0.03)) / (_GRID * (2.43 * _GRID + 0.59) + 0.14), 0, 1)
-    curve = (255 * film ** (1 / 2.2)).astype(np.float32)
-    grain = rng.standard_normal((height, width, 3), dtype=np.float32)
-    image = np.empty((height, width, 3), np.uint8)
-    expose(linear, curve, grain, weather.noise, image)
-    return image

@@ -1,5 +1,6 @@
-"""The street's plan: a straight or gently curved road in (s, t) coordinates, s metres along it and t
-metres to the left of its middle, with side streets that cross it at right angles.
+"""The street's plan: a straight or gently curved road, crossed by side streets at right angles.
+
+Road coordinates are (s, t): s metres along the road, t metres to the left of its middle.
 """
 
 from __future__ import annotations

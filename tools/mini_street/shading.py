@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .compiled import inline, jit
 from .materials import surface
 from .noise import fbm
@@ -73,8 +75,10 @@ def sky(x, y, z, light, clouds):
 
 @inline
 def lit_by_sun(x, y, z, maps, frames):
-    """Share of the sun's disc seen from a point: the finest shadow map that contains it, 2x2 bilinear
-    comparison. frames[i] = 3x4 map from world to (column, row, nearness).
+    """Share of the sun seen from a point, from the finest shadow map that contains it.
+
+    Compares with 2x2 texels, bilinearly. frames[i] is the 3x4 map from the world to (column, row,
+    nearness) of maps[i].
     """
     for i in range(len(maps)):
         f = frames[i]
@@ -114,11 +118,79 @@ def openness(x, y, z, occlusion, frame):
 
 
 @inline
-def interpolate(e, attribute, column):
-    total = e[0] + e[1] + e[2]
+def weigh(edge, px, py, weights):
+    """Barycentric weights of a pixel in a triangle, in place; returns the depth."""
+    total = 0.0
+    for i in range(3):
+        weights[i] = edge[i, 0] * px + edge[i, 1] * py + edge[i, 2]
+        total += weights[i]
+    depth = 1 / total
+    for i in range(3):
+        weights[i] *= depth
+    return depth
+
+
+@inline
+def blend(weights, attribute, column):
+    """A column of a triangle's (3, 3) attribute at a point."""
     return (
-        e[0] * attribute[0, column] + e[1] * attribute[1, column] + e[2] * attribute[2, column]
-    ) / total
+        weights[0] * attribute[0, column]
+        + weights[1] * attribute[1, column]
+        + weights[2] * attribute[2, column]
+    )
+
+
+@inline
+def daylight(x, y, z, nx, ny, nz, seen, light, occlusion, occlusion_frame):
+    """Light that falls on a surface from sun, sky and ground."""
+    sun = seen * max(0.0, nx * light[SUN_X] + ny * light[SUN_Y] + nz * light[SUN_Z])
+    upper = (0.5 + 0.5 * nz) * openness(x, y, z, occlusion, occlusion_frame)
+    bright = light[SUN_R] * max(0.1, light[SUN_Z]) + light[ZENITH_G] + light[HORIZON_G]
+    bounce = 0.10 * bright * (0.5 - 0.5 * nz)
+    # Walls are darker near the ground, which hides half of their sky.
+    low = 1.0 if nz >= 0.7 else 0.55 + 0.45 * min(1.0, max(0.0, z) / 0.8)
+    return (
+        sun * light[SUN_R] + low * (upper * _fill(light, 0) + bounce),
+        sun * light[SUN_G] + low * (upper * _fill(light, 1) + bounce),
+        sun * light[SUN_B] + low * (upper * _fill(light, 2) + 0.9 * bounce),
+    )
+
+
+@inline
+def _fill(light, channel):
+    return 0.55 * light[ZENITH_R + channel] + 0.45 * light[HORIZON_R + channel]
+
+
+@inline
+def lamplight(x, y, z, nx, ny, nz, lamps_at):
+    """Power that a surface gets from the street lamps."""
+    power = 0.0
+    for k in range(len(lamps_at)):
+        qx, qy, qz = lamps_at[k, 0] - x, lamps_at[k, 1] - y, lamps_at[k, 2] - z
+        d2 = qx * qx + qy * qy + qz * qz
+        if d2 < 900 and qz > 0:
+            d = math.sqrt(d2)
+            power += 14.0 * max(0.0, (nx * qx + ny * qy + nz * qz) / d) * (qz / d) / (d2 + 4)
+    return power
+
+
+@inline
+def mirrored(x, y, vx, vy, vz, nx, ny, nz, seen, light):
+    """What a glossy surface reflects: sky above a ragged skyline, the street below, the sun."""
+    k = 2 * (vx * nx + vy * ny + vz * nz)
+    rx, ry, rz = vx - k * nx, vy - k * ny, vz - k * nz
+    r, g, b = sky(rx, ry, max(rz, 0.02), light, False)
+    line = 0.05 + 0.35 * fbm(math.atan2(ry, rx) * 3 + x * 0.05, y * 0.05, 2, 0.0, 5)
+    above = max(0.0, min(1.0, (rz - line) * 9 + 0.5))
+    level = 0.16 * (light[ZENITH_G] + light[HORIZON_G] + 0.3 * light[SUN_G])
+    level *= (1 - 0.45 * max(0.0, min(1.0, -rz * 8))) * (1 - above)
+    toward = max(0.0, rx * light[SUN_X] + ry * light[SUN_Y] + rz * light[SUN_Z])
+    spark = seen * toward**300 * 14.0
+    return (
+        r * above + level + spark * light[SUN_R],
+        g * above + level + spark * light[SUN_G],
+        b * above + level + spark * light[SUN_B],
+    )
 
 
 @jit
@@ -142,19 +214,29 @@ def shade(
     lamps_at,
     out,
 ):
-    """Shade samples.
+    """Shade N samples.
 
     Args:
-        columns, rows: (N,) continuous pixel coordinates of the samples.
+        columns: (N,) continuous pixel coordinates of the samples, across.
+        rows: (N,) and down.
         triangles: (N,) triangle seen, -1 for the sky.
-        edges, tex, normals, material, owner: per triangle, from the rasteriser and the scene.
+        edges: (T, 3, 3) edge functions from the rasteriser.
+        tex: (T, 3, 3) texture coordinates.
+        normals: (T, 3, 3).
+        material: (T,) codes.
+        owner: (T,) objects.
         parameters: (objects, PARAMETERS) of the materials.
         camera: (3, 3), takes (column, row, 1) to a world direction of unit depth.
         centre: (3,) camera position.
+        light: (LIGHT_SIZE,) the weather.
+        maps: (2, size, size) shadow maps, the finer first.
+        frames: (2, 3, 4) where they lie.
+        occlusion: (size, size) share of the sky hidden from the ground.
+        occlusion_frame: (3, 4) where it lies.
         lamps_at: (L, 3) street lamps near the camera.
-        out: (N, 3) float32, linear light.
+        out: (N, 3) float32, filled with linear light.
     """
-    e, ex, ey = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+    here, right, below = np.empty(3), np.empty(3), np.empty(3)
     lamps = light[LAMPS]
     for n in range(len(columns)):
         px, py, t = columns[n], rows[n], triangles[n]
@@ -166,115 +248,39 @@ def shade(
         if t < 0:
             out[n, 0], out[n, 1], out[n, 2] = sky(vx, vy, vz, light, True)
             continue
-        edge = edges[t]
-        total = 0.0
-        for i in range(3):
-            e[i] = edge[i, 0] * px + edge[i, 1] * py + edge[i, 2]
-            ex[i] = e[i] + edge[i, 0]
-            ey[i] = e[i] + edge[i, 1]
-            total += e[i]
-        depth = 1 / total
+        depth = weigh(edges[t], px, py, here)
+        weigh(edges[t], px + 1, py, right)
+        weigh(edges[t], px, py + 1, below)
         x, y, z = centre[0] + depth * dx, centre[1] + depth * dy, centre[2] + depth * dz
-        u = interpolate(e, tex[t], 0)
-        v = interpolate(e, tex[t], 1)
-        w = interpolate(e, tex[t], 2)
-        fu = abs(interpolate(ex, tex[t], 0) - u) + abs(interpolate(ey, tex[t], 0) - u)
-        fv = abs(interpolate(ex, tex[t], 1) - v) + abs(interpolate(ey, tex[t], 1) - v)
-        nx = interpolate(e, normals[t], 0)
-        ny = interpolate(e, normals[t], 1)
-        nz = interpolate(e, normals[t], 2)
-        norm = 1 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
+        u, v, w = blend(here, tex[t], 0), blend(here, tex[t], 1), blend(here, tex[t], 2)
+        fu = abs(blend(right, tex[t], 0) - u) + abs(blend(below, tex[t], 0) - u)
+        fv = abs(blend(right, tex[t], 1) - v) + abs(blend(below, tex[t], 1) - v)
+        nx, ny = blend(here, normals[t], 0), blend(here, normals[t], 1)
+        nz = blend(here, normals[t], 2)
         facing = nx * vx + ny * vy + nz * vz
-        if facing > 0:
-            norm = -norm
+        norm = math.copysign(1 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-12), -facing)
         nx, ny, nz = nx * norm, ny * norm, nz * norm
         cosine = min(1.0, abs(facing * norm))
 
         r, g, b, gloss, er, eg, eb = surface(
             material[t], u, v, w, fu, fv, parameters[owner[t]], lamps
         )
-
-        sun = nx * light[SUN_X] + ny * light[SUN_Y] + nz * light[SUN_Z]
         seen = 0.0
-        if light[SUN_R] > 0 and (sun > 0 or gloss > 0):
-            offset = 0.03 + 0.0006 * depth
-            seen = lit_by_sun(x + nx * offset, y + ny * offset, z + nz * offset, maps, frames)
-        sun = max(0.0, sun) * seen
-        open_sky = openness(x, y, z, occlusion, occlusion_frame)
-        upper = (0.5 + 0.5 * nz) * open_sky
-        lower = 0.5 - 0.5 * nz
-        bounce = 0.10 * (light[SUN_R] * max(0.1, light[SUN_Z]) + light[ZENITH_G] + light[HORIZON_G])
-        low = 0.55 + 0.45 * min(1.0, max(0.0, z) / 0.8) if nz < 0.7 else 1.0
-        ar = low * (upper * (0.55 * light[ZENITH_R] + 0.45 * light[HORIZON_R]) + lower * bounce)
-        ag = low * (upper * (0.55 * light[ZENITH_G] + 0.45 * light[HORIZON_G]) + lower * bounce)
-        ab = low * (
-            upper * (0.55 * light[ZENITH_B] + 0.45 * light[HORIZON_B]) + lower * bounce * 0.9
-        )
-        lr, lg, lb = sun * light[SUN_R] + ar, sun * light[SUN_G] + ag, sun * light[SUN_B] + ab
+        if light[SUN_R] > 0:
+            off = 0.03 + 0.0006 * depth
+            seen = lit_by_sun(x + nx * off, y + ny * off, z + nz * off, maps, frames)
+        lr, lg, lb = daylight(x, y, z, nx, ny, nz, seen, light, occlusion, occlusion_frame)
         if lamps > 0:
-            for k in range(len(lamps_at)):
-                qx, qy, qz = lamps_at[k, 0] - x, lamps_at[k, 1] - y, lamps_at[k, 2] - z
-                d2 = qx * qx + qy * qy + qz * qz
-                if d2 < 900 and qz > 0:
-                    d = math.sqrt(d2)
-                    power = (
-                        14.0
-                        * lamps
-                        * max(0.0, (nx * qx + ny * qy + nz * qz) / d)
-                        * (qz / d)
-                        / (d2 + 4)
-                    )
-                    lr, lg, lb = lr + power, lg + 0.72 * power, lb + 0.40 * power
+            power = lamps * lamplight(x, y, z, nx, ny, nz, lamps_at)
+            lr, lg, lb = lr + power, lg + 0.72 * power, lb + 0.40 * power
         r, g, b = r * lr, g * lg, b * lb
         if gloss > 0:
             fresnel = gloss + (1 - gloss) * (1 - cosine) ** 5
-            k = 2 * (vx * nx + vy * ny + vz * nz)
-            rx, ry, rz = vx - k * nx, vy - k * ny, vz - k * nz
-            sr, sg, sb = sky(rx, ry, max(rz, 0.02), light, False)
-            # Reflections of what stands along the street: dark below a ragged skyline.
-            line = 0.05 + 0.35 * fbm(math.atan2(ry, rx) * 3 + x * 0.05, y * 0.05, 2, 0.0, 5)
-            above = max(0.0, min(1.0, (rz - line) * 9 + 0.5))
-            level = 0.16 * (light[ZENITH_G] + light[HORIZON_G] + 0.3 * light[SUN_G])
-            ground = max(0.0, min(1.0, -rz * 8))
-            level *= 1 - 0.45 * ground
-            sr, sg, sb = (
-                sr * above + level * (1 - above),
-                sg * above + level * (1 - above),
-                sb * above + level * (1 - above),
-            )
-            spark = max(0.0, rx * light[SUN_X] + ry * light[SUN_Y] + rz * light[SUN_Z])
-            spark = seen * (spark**300) * 14.0
+            sr, sg, sb = mirrored(x, y, vx, vy, vz, nx, ny, nz, seen, light)
             keep = 1 - fresnel
-            r = r * keep + fresnel * (sr + spark * light[SUN_R])
-            g = g * keep + fresnel * (sg + spark * light[SUN_G])
-            b = b * keep + fresnel * (sb + spark * light[SUN_B])
-        r, g, b = r + er, g + eg, b + eb
+            r, g, b = r * keep + fresnel * sr, g * keep + fresnel * sg, b * keep + fresnel * sb
         haze = 1 - math.exp(-light[HAZE] * depth * length)
         hr, hg, hb = sky(vx, vy, 0.01, light, False)
-        out[n, 0] = r * (1 - haze) + hr * haze
-        out[n, 1] = g * (1 - haze) + hg * haze
-        out[n, 2] = b * (1 - haze) + hb * haze
-
-
-@jit
-def expose(linear, curve, grain, noise, image):
-    """Linear RGB light through a tone curve and onto a noisy sensor, into a uint8 BGR image.
-
-    Args:
-        linear: (h, w, 3) float32.
-        curve: (n,) levels 0..255 for the roots of light / 6.
-        grain: (h, w, 3) float32 standard normal; green is correlated with red, as after demosaicing.
-        noise: standard deviation at mid grey, as a share of full scale.
-        image: (h, w, 3) uint8, filled in.
-    """
-    height, width, _ = linear.shape
-    top = len(curve) - 1
-    for row in range(height):
-        for col in range(width):
-            red = grain[row, col, 0]
-            for k in range(3):
-                x = min(1.0, max(0.0, linear[row, col, k] / 6.0))
-                level = curve[int(math.sqrt(x) * top)]
-                g = 0.6 * grain[row, col, k] + 0.3 * red if k == 1 else grain[row, col, k]
-                level += g * 255 * noise * (0.5 + 0.5 * math.sqrt(level / 128))
-                image[row, col, 2 - k] = int(min(255.0, max(0.0, level + 0.5)))
+        out[n, 0] = (r + er) * (1 - haze) + hr * haze
+        out[n, 1] = (g + eg) * (1 - haze) + hg * haze
+        out[n, 2] = (b + eb) * (1 - haze) + hb * haze

@@ -19,8 +19,8 @@ _PARKED = ('car',) * 16 + ('truck', 'motorcycle', 'motorcycle')
 
 
 def _place(rng: np.random.Generator, around: bool, high: float) -> float:
-    """A distance along the road, log-uniform from 7 m ahead; for `around`, one in three behind."""
-    distance = float(np.exp(rng.uniform(np.log(7.0), np.log(high))))
+    """A distance along the road, log-uniform from 8 m ahead; for `around`, one in three behind."""
+    distance = float(np.exp(rng.uniform(np.log(8.0), np.log(high))))
     return -0.6 * distance if around and rng.random() < 0.35 else distance
 
 
@@ -65,14 +65,14 @@ def make_world(
 def _populate(rng: np.random.Generator, crowd: Crowd, around: bool, travel: float) -> None:
     """Everyday traffic, parked vehicles, people."""
     density = float(rng.uniform(0.6, 1.3))
-    for _ in range(int(38 * density)):
-        crowd.drive(pick(rng, _DRIVEN), _place(rng, around, 130.0))
+    for _ in range(int(46 * density)):
+        crowd.drive(pick(rng, _DRIVEN), _place(rng, around, 150.0))
     for side in (-1, 1):
         for s in np.arange(-70 if around else -4, 165 + travel, 6.2):
             if rng.random() < 0.55:
                 crowd.park(pick(rng, _PARKED), s + float(rng.uniform(-0.6, 0.6)), side)
         for _ in range(int(17 * density)):
-            s = _place(rng, around, 110.0) + float(rng.uniform(0, travel))
+            s = _place(rng, around, 110.0) + float(rng.uniform(0, 18.0 + travel))
             for k in range(pick(rng, (1, 1, 2, 3))):
                 crowd.walk(s + 0.9 * k, side)
         for _ in range(int(rng.integers(0, 4))):

@@ -87,5 +87,5 @@ def draw(rng: np.random.Generator, kind: str | None = None) -> Weather:
     level = light[S.SUN_G] * light[S.SUN_Z] * 0.8 + fill
     exposure = {'dusk': 0.42, 'sunny': 1.25}.get(kind, 1.0) / level * rng.uniform(0.85, 1.15)
     return Weather(
-        kind, light, float(exposure), 0.028 if kind == 'dusk' else float(rng.uniform(0.006, 0.014))
+        kind, light, float(exposure), 0.028 if kind == 'dusk' else float(rng.uniform(0.004, 0.011))
     )
