@@ -1,9 +1,9 @@
-# The baseline: the same preprocessor with a constant saliency, which is plain downsampling.
-_base_ = './retinanet_r50_fpn_argoverse-hd.py'
+# The baseline, plain downsampling: the same preprocessor with a constant saliency. The unzoom neck
+# then has nothing to do and passes its features on.
+_base_ = './lzu-fixed_retinanet_r50_fpn_argoverse-hd-0.5x.py'
 
 model = dict(
     data_preprocessor=dict(
-        type='lzu_mm.ZoomDetDataPreprocessor',
-        zoom=dict(scale=0.5, saliency=dict(type='lzu_mm.UniformSaliency')),
+        zoom=dict(saliency=dict(_delete_=True, type='lzu_mm.UniformSaliency')),
     )
 )

@@ -10,14 +10,24 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
 from lzu_mm.necks import UnzoomNeck
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
-ZOOMED = [path for path in CONFIGS if path.name.startswith(('uniform_', 'lzu-fixed_'))]
-FIXED = [path for path in CONFIGS if path.name.startswith('lzu-fixed_')]
+SALIENCY = {
+    'uniform': 'UniformSaliency',
+    'lzu-fixed': 'FixedSaliency',
+    'lzu-adaptive': 'TemporalSaliency',
+    'lzu-combined': 'CombinedSaliency',
+    'lzu-learned': 'LearnedSaliency',
+    'lzu-learned-kde': 'LearnedKDE',
+}
+ZOOMED = [path for path in CONFIGS if path.name.split('_')[0] in SALIENCY]
+LZU = [path for path in ZOOMED if path.name.startswith('lzu-')]
+TEMPORAL = ('lzu-adaptive', 'lzu-combined', 'lzu-learned-kde')
 MINI = [path for path in ZOOMED if path.name.endswith('mini-street-0.25x.py')]
 LIBRARIES = {'retinanet': 'mmdet', 'pspnet': 'mmseg', 'fcos3d': 'mmdet3d'}
 SCALES = {'0.25x', '0.5x', '0.75x', '1.0x'}
@@ -28,9 +38,20 @@ def name(path):
     return path.stem
 
 
+def side_of(path):
+    return path.name.split('_')[0]
+
+
 @functools.lru_cache(maxsize=None)
 def read(path):
     return Config.fromfile(path)
+
+
+def saliency_files(saliency):
+    if 'path' in saliency:
+        yield Path(saliency.path)
+    for member in saliency.get('members', []):
+        yield from saliency_files(member)
 
 
 @pytest.fixture
@@ -44,9 +65,7 @@ def load(tmp_path, monkeypatch):
     def load(path):
         pytest.importorskip(LIBRARIES[path.parent.name])
         cfg = copy.deepcopy(read(path))
-        zoom = cfg.model.data_preprocessor.get('zoom')
-        if zoom is not None and 'path' in zoom.saliency:
-            file = Path(zoom.saliency.path)
+        for file in saliency_files(cfg.model.data_preprocessor.get('zoom', {}).get('saliency', {})):
             file.parent.mkdir(parents=True, exist_ok=True)
             np.savez(file, saliency=saliency)
         init_default_scope(cfg.default_scope)
@@ -82,7 +101,8 @@ def test_all_tasks_scales_and_sides_are_there():
         ('fcos3d', 'nus-mono3d', SCALES),
         ('fcos3d', 'mini-street', SCALES),
     ):
-        for side in ('uniform', 'lzu-fixed'):
+        sides = ['uniform', 'lzu-fixed', 'lzu-learned']
+        for side in [*sides, 'lzu-adaptive', 'lzu-combined'] if task == 'retinanet' else sides:
             pattern = re.compile(rf'{side}_{task}_.*{data}-(.*)')
             found = {m.group(1) for m in map(pattern.fullmatch, map(name, CONFIGS)) if m}
             assert found == variants, (side, task, data)
@@ -93,11 +113,10 @@ def test_it_builds(path, load):
     cfg = load(path)
     model = MODELS.build(cfg.model)
     neck = model.neck if model.with_neck else None
-    assert isinstance(neck, UnzoomNeck) == (path in FIXED)
+    assert isinstance(neck, UnzoomNeck) == (path in ZOOMED)
     if path in ZOOMED:
-        assert type(model.data_preprocessor.saliency).__name__ == (
-            'FixedSaliency' if path in FIXED else 'UniformSaliency'
-        )
+        saliency = type(model.data_preprocessor.saliency).__name__
+        assert saliency == SALIENCY[side_of(path)]
 
 
 @pytest.mark.parametrize('path', ZOOMED, ids=name)
@@ -110,20 +129,49 @@ def test_it_zooms_as_its_name_says(path, load):
         assert variant == f'{zoom.scale}x'
 
 
-@pytest.mark.parametrize('path', FIXED, ids=name)
+@pytest.mark.parametrize('path', LZU, ids=name)
 def test_only_saliency_and_neck_differ_from_the_baseline(path, load):
-    fixed = flatten(load(path).to_dict())
-    uniform = flatten(load(path.with_name(path.name.replace('lzu-fixed', 'uniform'))).to_dict())
-    changed = {key for key in {*fixed, *uniform} if fixed.get(key) != uniform.get(key)}
+    side = side_of(path)
+    lzu = flatten(load(path).to_dict())
+    uniform = flatten(load(path.with_name(path.name.replace(side, 'uniform'))).to_dict())
+    changed = {key for key in {*lzu, *uniform} if lzu.get(key) != uniform.get(key)}
     allowed = r'(model\.)?data_preprocessor\.zoom\.saliency\.|model\.neck'
+    if side in TEMPORAL:
+        # How frames are fed to the model, which changes nothing for the baseline.
+        allowed += r'|(val|test)_dataloader\.(batch_size|sampler\.type)'
+    if side == 'lzu-learned-kde':
+        allowed += r'|optim_wrapper\.paramwise_cfg|find_unused_parameters'
     assert changed
     assert [key for key in changed if not re.match(allowed, key)] == []
 
 
-@pytest.mark.parametrize('path', FIXED, ids=name)
+@pytest.mark.parametrize('path', [p for p in LZU if side_of(p) in TEMPORAL], ids=name)
+def test_frames_follow_each_other(path, load):
+    cfg = load(path)
+    for loader in (cfg.val_dataloader, cfg.test_dataloader):
+        assert loader.batch_size == 1
+        assert loader.sampler == dict(type='lzu_mm.SequenceSampler', shuffle=False)
+        assert {'video_id', 'frame_id'} <= set(loader.dataset.pipeline[-1].meta_keys)
+
+
+@pytest.mark.parametrize('path', [p for p in LZU if 'learned-kde' in p.name], ids=name)
+def test_learned_kde_learns_slowly_and_without_decay(path, load):
+    cfg = load(path)
+    model = MODELS.build(cfg.model)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).param_groups
+    by_parameter = {id(p): group for group in groups for p in group['params']}
+    saliency = model.data_preprocessor.saliency
+    for theta in (saliency.theta_bandwidth, saliency.theta_amplitude):
+        assert by_parameter[id(theta)]['lr'] == pytest.approx(
+            0.005 * cfg.optim_wrapper.optimizer.lr
+        )
+        assert by_parameter[id(theta)]['weight_decay'] == 0
+
+
+@pytest.mark.parametrize('path', LZU, ids=name)
 def test_only_the_zoom_differs_between_scales(path, load):
     family = name(path).rsplit('-', 1)[0]
-    first = next(other for other in FIXED if name(other).startswith(family))
+    first = next(other for other in LZU if name(other).startswith(family))
     one, other = flatten(load(first).to_dict()), flatten(load(path).to_dict())
     changed = {key for key in {*one, *other} if one.get(key) != other.get(key)}
     assert all(re.search(r'data_preprocessor\.zoom\.(scale|size)$', key) for key in changed)
