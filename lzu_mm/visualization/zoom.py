@@ -2,80 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 import torch
-from mmengine.dataset import pseudo_collate
-from torch import Tensor
 
-from ..data_preprocessors import ZoomMixin
-from ..warps import Warp, zoom_image
-from .images import network_image, to_numpy
-from .labels import Labels, draw_labels, labels_of_sample
+from .images import to_numpy
+from .labels import draw_labels
 from .panels import compose_panels
+from .record import ZoomRecord
 from .saliency import draw_saliency
 from .warp import draw_warp, unzoom_image
 
-__all__ = ['ZoomRecord', 'draw_zoom', 'record_zoom']
-
-
-@dataclass
-class ZoomRecord:
-    """What a zoom data preprocessor did to one image.
-
-    Attributes:
-        source: (H, W, 3) uint8 BGR, as the pipeline left it.
-        zoomed: (h, w, 3) uint8 BGR, as the network gets it.
-        uniform: (h, w, 3) uint8 BGR, plain downsampling to the same size.
-        saliency: (h_S, w_S).
-        warp: A batch of one; None for the identity.
-        source_labels: Labels before the zoom.
-        labels: Labels after it, as losses see them.
-    """
-
-    source: np.ndarray
-    zoomed: np.ndarray
-    uniform: np.ndarray
-    saliency: Tensor
-    warp: Warp | None
-    source_labels: Labels
-    labels: Labels
-
-
-@torch.no_grad()
-def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -> ZoomRecord:
-    """Passes one item of a dataset through a zoom data preprocessor, and notes what happens.
-
-    Args:
-        preprocessor: Of the model, as built from its config.
-        item: What the dataset's pipeline gives: ``inputs`` and ``data_samples``.
-        training: Whether the item is one to train on.
-
-    Returns:
-        The record.
-    """
-    maps: list[Tensor] = []
-    hook = preprocessor.saliency.register_forward_hook(lambda *call: maps.append(call[-1]))
-    data = pseudo_collate([item])
-    source = preprocessor.get_images(data)[0]
-    try:
-        output = preprocessor(data, training)
-    finally:
-        hook.remove()
-    batch = preprocessor.link.batch
-    assert batch is not None
-    canvas = preprocessor.get_canvas(output)[0]
-    return ZoomRecord(
-        source=to_numpy(source),
-        zoomed=network_image(canvas, batch.content[0], preprocessor),
-        uniform=to_numpy(zoom_image(source, None, batch.content[0])),
-        saliency=maps[0][0, 0] if maps else torch.ones(2, 2),
-        warp=batch.warp,
-        source_labels=labels_of_sample(item['data_samples'], training),
-        labels=labels_of_sample(output['data_samples'][0], training),
-    )
+__all__ = ['draw_zoom']
 
 
 def draw_zoom(record: ZoomRecord, palette: Sequence[Sequence[int]], width: int = 640) -> np.ndarray:

@@ -1,0 +1,124 @@
+"""What a zoom data preprocessor does to an image, noted down while it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from torch import Tensor
+
+from ..data_preprocessors import ZoomMixin
+from ..warps import Warp, zoom_image
+from .images import network_image, to_numpy
+from .labels import Labels, labels_of_sample
+
+__all__ = ['ZoomRecord', 'ZoomRecorder', 'record_zoom']
+
+
+@dataclass
+class ZoomRecord:
+    """What a zoom data preprocessor did to one image.
+
+    Attributes:
+        source: (H, W, 3) uint8 BGR, as the pipeline left it.
+        zoomed: (h, w, 3) uint8 BGR, as the network gets it.
+        uniform: (h, w, 3) uint8 BGR, plain downsampling to the same size.
+        saliency: (h_S, w_S).
+        warp: A batch of one; None for the identity.
+        source_labels: Labels before the zoom.
+        labels: Labels after it, as losses see them.
+    """
+
+    source: np.ndarray
+    zoomed: np.ndarray
+    uniform: np.ndarray
+    saliency: Tensor
+    warp: Warp | None
+    source_labels: Labels
+    labels: Labels
+
+
+class ZoomRecorder:
+    """Notes what a zoom data preprocessor does to the first image of each batch it is given.
+
+    Use it as a context, or :meth:`start` and :meth:`stop` it. The model runs as ever meanwhile.
+
+    Args:
+        preprocessor: Of the model.
+
+    Attributes:
+        record: Of the last batch; None before the first.
+    """
+
+    def __init__(self, preprocessor: ZoomMixin) -> None:
+        self.preprocessor = preprocessor
+        self.record: ZoomRecord | None = None
+        self._saliency: Tensor | None = None
+        self._hooks: list[Any] = []
+
+    def start(self) -> None:
+        """Begin to take notes."""
+        self._hooks = [
+            self.preprocessor.saliency.register_forward_hook(self._note_saliency),
+            self.preprocessor.register_forward_hook(self._note_batch),
+        ]
+
+    def stop(self) -> None:
+        """Take no further notes; the last record stays."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+
+    def __enter__(self) -> ZoomRecorder:
+        self.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.stop()
+
+    def _note_saliency(self, module: Any, arguments: Any, saliency: Tensor) -> None:
+        self._saliency = saliency.detach()
+
+    @torch.no_grad()
+    def _note_batch(self, module: Any, arguments: tuple[Any, ...], output: dict[str, Any]) -> None:
+        data, training = arguments[0], len(arguments) > 1 and arguments[1]
+        batch = self.preprocessor.link.batch
+        assert batch is not None
+        source = self.preprocessor.get_images(data)[0]
+        canvas = self.preprocessor.get_canvas(output)[0]
+        # A uniform saliency module is not even asked.
+        saliency = torch.ones(2, 2) if self._saliency is None else self._saliency[0, 0]
+        self.record = ZoomRecord(
+            source=to_numpy(source),
+            zoomed=network_image(canvas, batch.content[0], self.preprocessor),
+            uniform=to_numpy(zoom_image(source, None, batch.content[0])),
+            saliency=saliency,
+            warp=None if batch.warp is None else batch.warp.index(slice(0, 1)),
+            source_labels=_labels(data, training),
+            labels=_labels(output, training),
+        )
+
+
+def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -> ZoomRecord:
+    """Passes one item of a dataset through a zoom data preprocessor, and notes what happens.
+
+    Args:
+        preprocessor: Of the model, as built from its config.
+        item: What the dataset's pipeline gives: ``inputs`` and ``data_samples``.
+        training: Whether the item is one to train on.
+
+    Returns:
+        The record.
+    """
+    with ZoomRecorder(preprocessor) as recorder, torch.no_grad():
+        preprocessor(pseudo_collate([item]), training)
+    assert recorder.record is not None
+    return recorder.record
+
+
+def _labels(data: dict[str, Any], training: bool) -> Labels:
+    samples = data.get('data_samples')
+    return Labels() if not samples or samples[0] is None else labels_of_sample(samples[0], training)
