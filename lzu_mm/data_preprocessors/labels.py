@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor
 
+from ..metainfo import scale_factor
+
 Size = tuple[int, int]
 
 
@@ -23,10 +25,8 @@ def scale_metainfo(sample: BaseDataElement, source: Size, size: Size) -> None:
         size: (h, w) after.
     """
     ratio_w, ratio_h = ratios(source, size)
-    scale_w, scale_h = sample.metainfo.get('scale_factor', (1.0, 1.0))
-    sample.set_metainfo(
-        {'img_shape': size, 'scale_factor': (float(scale_w) * ratio_w, float(scale_h) * ratio_h)}
-    )
+    scale_w, scale_h = scale_factor(sample.metainfo)
+    sample.set_metainfo({'img_shape': size, 'scale_factor': (scale_w * ratio_w, scale_h * ratio_h)})
 
 
 def scale_instances(instances: BaseDataElement, source: Size, size: Size) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Sequence
 import torch
 from torch import Tensor
 
+from ..metainfo import scale_factor
 from ..registry import MODELS
 from .base import BaseSaliency
 from .files import load_saliency
@@ -58,7 +59,7 @@ def _refuse_crop(metainfo: dict[str, Any]) -> None:
     ori_shape, img_shape = metainfo.get('ori_shape'), metainfo.get('img_shape')
     if ori_shape is None or img_shape is None or tuple(ori_shape[:2]) == tuple(img_shape[:2]):
         return
-    scale_w, scale_h = metainfo.get('scale_factor') or (1, 1)
+    scale_w, scale_h = scale_factor(metainfo)
     resized = (ori_shape[0] * scale_h, ori_shape[1] * scale_w)
     if any(size < whole - 2 for size, whole in zip(img_shape, resized)):
         raise ValueError(

@@ -127,6 +127,18 @@ def test_a_batch_resized_after_the_zoom_keeps_its_link_true(saliency_file):
     assert module.link.batch.content == [(60, 120), (40, 120)]
 
 
+@pytest.mark.parametrize('factor', [0.5, np.float32(0.5), (0.5, 0.5), np.full(4, 0.5)])
+def test_scale_factors_of_all_libraries_are_read(saliency_file, factor):
+    module = build(dict(scale=0.5, saliency=fixed(saliency_file)))
+    data = batch('retinanet', [(60, 90)])
+    data['data_samples'][0].set_metainfo(dict(ori_shape=(120, 180), scale_factor=factor))
+    sample = module(data, True)['data_samples'][0]
+    assert sample.scale_factor == pytest.approx((0.25, 0.25))
+    data['data_samples'][0].set_metainfo(dict(ori_shape=(240, 180)))
+    with pytest.raises(ValueError, match='crop'):
+        module(data, True)
+
+
 def test_plain_lz_warns_once(saliency_file):
     module = build(dict(scale=0.5, saliency=fixed(saliency_file)))
     data = batch('retinanet', [(60, 90)])
