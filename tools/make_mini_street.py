@@ -16,7 +16,12 @@ import os
 import time
 from pathlib import Path
 
-from mini_street.jobs import run
+try:
+    from mini_street.jobs import run
+except ImportError as error:
+    raise SystemExit(
+        f'{error}. The renderer needs: pip install numba scipy rich opencv-python'
+    ) from error
 
 TASKS = ('argoverse_hd', 'cityscapes', 'nuscenes')
 

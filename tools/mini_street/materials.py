@@ -339,7 +339,7 @@ def surface(material, u, v, w, fu, fv, p, lamps):
         tone = (0.75 + 0.4 * fbm(u, v, 2, f, seed)) * (1 - 0.35 * bars(v, 0.3, 0.05, fv))
         r, g, b = p[14] * tone, p[15] * tone, p[16] * tone
     elif material == LEAVES:
-        tone = 0.45 + 0.75 * u + 0.5 * (fbm(v * 6, w * 6, 2, 6 * f, seed) - 0.5)
+        tone = 0.45 + 0.75 * u + 1.3 * (0.4 + u) * (fbm(v * 7, w * 7, 3, 7 * f, seed) - 0.5)
         r, g, b = p[0] * tone * (0.9 + 0.3 * u), p[1] * tone, p[2] * tone
     elif material == HEDGE:
         tone = 0.35 + 1.1 * fbm(u * 7, v * 7, 3, 7 * f, seed)
