@@ -6,6 +6,7 @@ Trained end to end by the task's loss alone, through zoom and unzoom, as in Reca
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Sequence
 
 import torch
@@ -74,6 +75,21 @@ class LearnedSaliency(BaseSaliency):
         )
         share = logits.flatten(1).softmax(dim=1).view_as(logits)
         return (1 - self.floor) * share + self.floor / share[0].numel()
+
+    def get_extra_state(self) -> Tensor:
+        """The shape of the map, which no weight tells, for the checkpoint."""
+        return torch.tensor(self.grid_shape)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Compare the shape of the map with that of a checkpoint."""
+        trained = tuple(state.tolist())
+        if trained != self.grid_shape:
+            warnings.warn(
+                f'LearnedSaliency was trained with a map of {trained}, but saliency.grid_shape is '
+                f'{self.grid_shape}: its zoom will be another. Set saliency.grid_shape={trained} '
+                "in the config's zoom, or train on.",
+                stacklevel=2,
+            )
 
     def _shrink(self, image: Tensor) -> Tensor:
         small = F.interpolate(image[None].float(), self.input_size, mode='area')

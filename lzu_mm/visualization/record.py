@@ -25,7 +25,6 @@ class ZoomRecord:
     Attributes:
         source: (H, W, 3) uint8 BGR, as the pipeline left it.
         zoomed: (h, w, 3) uint8 BGR, as the network gets it.
-        uniform: (h, w, 3) uint8 BGR, plain downsampling to the same size.
         saliency: (h_S, w_S).
         warp: A batch of one; None for the identity.
         source_labels: Labels before the zoom.
@@ -34,11 +33,17 @@ class ZoomRecord:
 
     source: np.ndarray
     zoomed: np.ndarray
-    uniform: np.ndarray
     saliency: Tensor
     warp: Warp | None
     source_labels: Labels
     labels: Labels
+
+    @property
+    def uniform(self) -> np.ndarray:
+        """The source downsampled plainly to the size of the zoomed image, (h, w, 3) uint8 BGR."""
+        h, w = self.zoomed.shape[:2]
+        source = torch.from_numpy(self.source).permute(2, 0, 1)
+        return to_numpy(zoom_image(source, None, (h, w)))
 
 
 class ZoomRecorder:
@@ -94,7 +99,6 @@ class ZoomRecorder:
         self.record = ZoomRecord(
             source=to_numpy(source),
             zoomed=network_image(canvas, batch.content[0], self.preprocessor),
-            uniform=to_numpy(zoom_image(source, None, batch.content[0])),
             saliency=saliency,
             warp=None if batch.warp is None else batch.warp.index(slice(0, 1)),
             source_labels=_labels(data, training),

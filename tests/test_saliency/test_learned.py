@@ -123,3 +123,11 @@ def test_two_processes_share_its_gradients(tmp_path):
     for mean, both in zip(one, total):
         torch.testing.assert_close(mean, both / 2, rtol=1e-3, atol=1e-4)
     assert max(g.abs().max() for g in one) > 0
+
+
+def test_a_checkpoint_of_another_grid_is_noticed(recwarn):
+    checkpoint = learned().state_dict()
+    learned().load_state_dict(checkpoint, strict=True)
+    assert not [w for w in recwarn if 'grid_shape' in str(w.message)]
+    with pytest.warns(UserWarning, match=r'map of \(9, 15\), but saliency.grid_shape is \(5, 8\)'):
+        learned(grid_shape=(5, 8)).load_state_dict(checkpoint, strict=True)
