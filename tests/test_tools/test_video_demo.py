@@ -1,0 +1,246 @@
+import importlib.util
+import sys
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from lzu_mm.datasets import ArgoverseHDDataset
+from lzu_mm.saliency import save_saliency
+from lzu_mm.saliency.kde import box_saliency
+
+from .launching import ROOT
+
+SIDES = ['uniform', 'lzu-fixed', 'lzu-adaptive', 'lzu-learned']
+# Untrained, all scores are close to 0.01.
+EAGER = [
+    'model.test_cfg.score_thr=0.005',
+    'model.test_cfg.max_per_img=3',
+    'model.data_preprocessor.zoom.saliency.score_thr=0',
+]
+
+
+def config(side):
+    return ROOT / 'configs' / 'retinanet' / f'{side}_retinanet_r18_fpn_mini-street-0.25x.py'
+
+
+def frames(count, size=(128, 192)):
+    """A bright square on its way to the right."""
+    for index in range(count):
+        frame = np.full((*size, 3), 60, np.uint8)
+        frame[50:70, 10 + 20 * index : 30 + 20 * index] = 250
+        yield frame
+
+
+@pytest.fixture
+def demo(monkeypatch):
+    """The tool as a module, which keeps the records that it draws."""
+    spec = importlib.util.spec_from_file_location('video_demo', ROOT / 'tools' / 'video_demo.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    drawn = []
+
+    def draw(record, frame, result, *rest):
+        drawn.append((record, result))
+        return original(record, frame, result, *rest)
+
+    original = module.draw
+    monkeypatch.setattr(module, 'draw', draw)
+
+    def run(*arguments):
+        """The records, and the message that the tool ends with."""
+        drawn.clear()
+        monkeypatch.setattr(sys, 'argv', ['video_demo.py', *map(str, arguments)])
+        try:
+            module.main()
+        except SystemExit as end:
+            return drawn, str(end)
+        return drawn, ''
+
+    run.module = module
+    return run
+
+
+@pytest.fixture
+def street(tmp_path, monkeypatch):
+    """Where the configs find a map that peaks at the top left."""
+    saliency = torch.ones(9, 12)
+    saliency[1:3, 1:3] = 20
+    save_saliency(tmp_path / 'street' / 'saliency' / 'argoverse_hd.npz', saliency, {})
+    monkeypatch.setenv('MINI_STREET', str(tmp_path / 'street'))
+    return tmp_path
+
+
+@pytest.fixture
+def video(tmp_path):
+    path = tmp_path / 'video.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 12, (192, 128))
+    for frame in frames(4):
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def checkpoint(street):
+    def save(side, **saliency):
+        cfg = Config.fromfile(config(side))
+        cfg.model.data_preprocessor.zoom.saliency.update(saliency)
+        init_default_scope('mmdet')
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+        meta = dict(dataset_meta=dict(classes=ArgoverseHDDataset.METAINFO['classes']))
+        path = street / f'{side}.pth'
+        torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+        return path
+
+    return save
+
+
+@pytest.mark.parametrize('side', SIDES)
+def test_every_saliency(demo, video, checkpoint, tmp_path, side, capsys):
+    out = tmp_path / 'new' / 'out.mp4'
+    options = EAGER if side == 'lzu-adaptive' else EAGER[:2]
+    drawn, message = demo(
+        video, config(side), checkpoint(side), '--out', out, '--device', 'cpu', '--width', 200,
+        '--score-thr', 0, '--cfg-options', *options,
+    )  # fmt: skip
+    assert message == ''
+    assert '4 frames at' in capsys.readouterr().out
+
+    written = mmcv.VideoReader(str(out))
+    assert written.frame_cnt == 4
+    assert written.fps == 12
+    assert written.width == 3 * 200 + 4 * 14
+    assert all(record.zoomed.shape == (32, 48, 3) for record, _ in drawn)
+    assert all(result.ori_shape == (128, 192) for _, result in drawn)
+    assert [result.frame_id for _, result in drawn] == [0, 1, 2, 3]
+    maps = [record.saliency for record, _ in drawn]
+    if side == 'lzu-fixed':
+        assert all(found.argmax() in (13, 14, 25, 26) for found in maps)
+    elif side == 'lzu-adaptive':
+        torch.testing.assert_close(maps[0], torch.full((31, 51), 1 / 31 / 51))
+        for found, (_, previous) in zip(maps[1:], drawn):
+            boxes = previous.pred_instances.bboxes
+            torch.testing.assert_close(found, box_saliency(boxes, (128, 192), (31, 51)))
+    else:
+        assert all(torch.allclose(found, found.mean()) for found in maps)
+
+
+def test_the_three_pictures(demo, video, checkpoint, tmp_path):
+    out = tmp_path / 'out.mp4'
+    # Where few boxes are drawn, and far from the corner.
+    drawn, _ = demo(
+        video, config('lzu-fixed'), checkpoint('lzu-fixed'), '--out', out, '--width', 384,
+        '--device', 'cpu', '--score-thr', 1,
+    )  # fmt: skip
+    sheet = mmcv.VideoReader(str(out))[2].astype(int)
+    top = sheet.shape[0] - 256 - 14
+    original, heat, zoomed = (
+        sheet[top : top + 256, 14 + k * 398 : 14 + k * 398 + 384] for k in range(3)
+    )
+    frame = cv2.resize(list(frames(3))[2], (384, 256), interpolation=cv2.INTER_NEAREST)
+    assert np.abs(original - frame).mean() < 6
+    # The heat is red at the top left, and the frame is grey.
+    assert heat[20:60, 20:80, 2].mean() > 120
+    assert heat[-60:, -60:, 2].mean() < 80
+    record, _ = drawn[2]
+    picture = cv2.resize(record.zoomed, (384, 256), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(zoomed - picture).mean() < 6
+
+
+def test_nothing_is_replaced_in_silence(demo, video, checkpoint, tmp_path):
+    arguments = (video, config('uniform'), checkpoint('uniform'), '--out', tmp_path / 'out.mp4',
+                 '--device', 'cpu', '--width', 64)  # fmt: skip
+    assert demo(*arguments)[1] == ''
+    assert '--overwrite' in demo(*arguments)[1]
+    assert demo(*arguments, '--overwrite')[1] == ''
+
+
+def test_a_stream_whose_size_changes_goes_on(demo, video, checkpoint, tmp_path, capsys, recwarn):
+    class Stream(list):
+        opened, width, height, fps, frame_cnt = True, 192, 128, 0, 4
+
+    stream = Stream([*frames(2), *frames(2, (160, 160))])
+    demo.module.mmcv = type('mmcv', (), {**vars(mmcv), 'VideoReader': lambda path: stream})
+    out = tmp_path / 'out.mp4'
+    drawn, message = demo(
+        video, config('lzu-adaptive'), checkpoint('lzu-adaptive'), '--out', out,
+        '--device', 'cpu', '--width', 64, '--cfg-options', *EAGER,
+    )  # fmt: skip
+    assert message == ''
+    assert 'frame 2: the size changes from (128, 192) to (160, 160)' in capsys.readouterr().out
+    assert [record.source.shape[:2] for record, _ in drawn] == [(128, 192)] * 2 + [(160, 160)] * 2
+    assert mmcv.VideoReader(str(out)).frame_cnt == 4
+    assert any('falls back to the prior' in str(w.message) for w in recwarn)
+
+
+def test_a_stream_of_unknown_length(demo, checkpoint, tmp_path):
+    stream = tmp_path / 'stream.mjpeg'
+    stream.write_bytes(b''.join(cv2.imencode('.jpg', f)[1].tobytes() for f in frames(3)))
+    assert mmcv.VideoReader(str(stream)).frame_cnt < 0
+    out = tmp_path / 'out.mp4'
+    arguments = (stream, config('uniform'), checkpoint('uniform'), '--out', out)
+    drawn, message = demo(*arguments, '--device', 'cpu', '--width', 64)
+    assert (len(drawn), message) == (3, '')
+    assert mmcv.VideoReader(str(out)).frame_cnt == 3
+
+
+def test_a_checkpoint_of_another_learned_grid(demo, video, checkpoint, tmp_path):
+    path = checkpoint('lzu-learned', grid_shape=(5, 8))
+    with pytest.warns(
+        UserWarning, match=r'trained with a map of \(5, 8\), but saliency.grid_shape'
+    ):
+        drawn, message = demo(
+            video, config('lzu-learned'), path, '--out', tmp_path / 'out.mp4', '--device', 'cpu',
+            '--width', 64,
+        )  # fmt: skip
+    assert (len(drawn), message) == (4, '')
+
+
+def test_bad_input_is_named(demo, video, checkpoint, tmp_path, monkeypatch):
+    good = checkpoint('uniform')
+    broken = tmp_path / 'broken.mp4'
+    broken.write_text('no video')
+    out = ('--out', tmp_path / 'out.mp4')
+    plain = ROOT / 'configs/retinanet/retinanet_r18_fpn_mini-street.py'
+    pspnet = ROOT / 'configs/pspnet/uniform_pspnet_r18-d8_mini-street-0.25x.py'
+    cases = [
+        ((broken, config('uniform'), good, *out), f'cannot open {broken} as a video'),
+        (('no.mp4', config('uniform'), good, *out), 'there is no file no.mp4'),
+        ((video, config('uniform'), 'no.pth', *out), 'there is no file no.pth'),
+        ((video, config('uniform'), good), '--show'),
+        ((video, config('uniform'), good, '--out', 'out.txt'), '.mp4'),
+        ((video, plain, good, *out, '--device', 'cpu'), 'lzu_mm.ZoomDetDataPreprocessor'),
+        ((video, pspnet, good, *out), "'mmseg'"),
+    ]
+    for arguments, expected in cases:
+        drawn, message = demo(*arguments)
+        assert message.startswith('error: ')
+        assert expected in message
+        assert not drawn
+    monkeypatch.setenv('MINI_STREET', str(tmp_path / 'nowhere'))
+    _, message = demo(video, config('lzu-fixed'), good, *out, '--device', 'cpu')
+    assert 'saliency.path' in message
+    assert not (tmp_path / 'out.mp4').exists()
+
+
+def test_a_real_street(demo, shared_data, checkpoint, tmp_path):
+    class FirstFrames(mmcv.VideoReader):
+        def __next__(self):
+            if self.position == 3:
+                raise StopIteration
+            return super().__next__()
+
+    demo.module.mmcv = type('mmcv', (), {**vars(mmcv), 'VideoReader': FirstFrames})
+    drawn, message = demo(
+        shared_data / 'video' / 'street.mp4', config('lzu-adaptive'), checkpoint('lzu-adaptive'),
+        '--out', tmp_path / 'out.mp4', '--device', 'cpu', '--cfg-options', *EAGER,
+    )  # fmt: skip
+    assert message == ''
+    assert [record.zoomed.shape for record, _ in drawn] == [(180, 320, 3)] * 3
+    assert drawn[1][0].saliency.max() > 2 * drawn[1][0].saliency.mean()
