@@ -7,10 +7,14 @@ its manifest says 'finished'.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +71,16 @@ class Task:
 
 def _record(folder: Path, job: Job, number: int) -> Path:
     return folder / _RECORDS / f'{job.key}_{number:04d}.json'
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the tool is killed; it would wait for work forever."""
+
+    def watch() -> None:
+        wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(folder: Path, task: Task, job: Job) -> int:
@@ -144,7 +158,7 @@ def run(task: Task, folder: Path, preset: str, seed: int, workers: int) -> None:
         else:
             # The first job runs here: it compiles the renderer once, for all the processes.
             progress.advance(bar, task.images * _work(folder, task, todo[0]))
-            with ProcessPoolExecutor(workers) as pool:
+            with ProcessPoolExecutor(workers, initializer=_end_with_parent) as pool:
                 for done in pool.map(_work, *zip(*((folder, task, job) for job in todo[1:]))):
                     progress.advance(bar, task.images * done)
     task.finish(
