@@ -7,11 +7,13 @@ from typing import Any
 import cv2
 import mmcv
 import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..datasets.ground_truth import base_datasets, image_path_of
 
-__all__ = ['mean_image', 'network_image', 'to_numpy']
+__all__ = ['mean_image', 'network_image', 'resize_image', 'to_numpy']
 
 
 def mean_image(dataset: Any, count: int = 24, width: int = 960) -> np.ndarray:
@@ -63,6 +65,21 @@ def network_image(canvas: Tensor, content: tuple[int, int], preprocessor: Any) -
 
 
 _CHANNEL_FLAGS = ('_channel_conversion', 'channel_conversion')
+
+
+def resize_image(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resizes for display, anti-aliased when the image shrinks.
+
+    Args:
+        image: (H, W, 3) uint8.
+        shape: (h, w).
+
+    Returns:
+        (h, w, 3) uint8.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+    resized = F.interpolate(pixels, shape, mode='bicubic', antialias=True, align_corners=False)
+    return to_numpy(resized[0])
 
 
 def to_numpy(image: Tensor) -> np.ndarray:

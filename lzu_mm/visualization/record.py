@@ -53,13 +53,15 @@ class ZoomRecorder:
 
     Args:
         preprocessor: Of the model.
+        with_labels: Note labels as well.
 
     Attributes:
         record: Of the last batch; None before the first.
     """
 
-    def __init__(self, preprocessor: ZoomMixin) -> None:
+    def __init__(self, preprocessor: ZoomMixin, with_labels: bool = False) -> None:
         self.preprocessor = preprocessor
+        self.with_labels = with_labels
         self.record: ZoomRecord | None = None
         self._saliency: Tensor | None = None
         self._hooks: list[Any] = []
@@ -101,9 +103,15 @@ class ZoomRecorder:
             zoomed=network_image(canvas, batch.content[0], self.preprocessor),
             saliency=saliency,
             warp=None if batch.warp is None else batch.warp.index(slice(0, 1)),
-            source_labels=_labels(data, training),
-            labels=_labels(output, training),
+            source_labels=self._labels(data, training),
+            labels=self._labels(output, training),
         )
+
+    def _labels(self, data: dict[str, Any], training: bool) -> Labels:
+        samples = data.get('data_samples')
+        if not self.with_labels or not samples or samples[0] is None:
+            return Labels()
+        return labels_of_sample(samples[0], training)
 
 
 def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -> ZoomRecord:
@@ -117,12 +125,7 @@ def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -
     Returns:
         The record.
     """
-    with ZoomRecorder(preprocessor) as recorder, torch.no_grad():
+    with ZoomRecorder(preprocessor, with_labels=True) as recorder, torch.no_grad():
         preprocessor(pseudo_collate([item]), training)
     assert recorder.record is not None
     return recorder.record
-
-
-def _labels(data: dict[str, Any], training: bool) -> Labels:
-    samples = data.get('data_samples')
-    return Labels() if not samples or samples[0] is None else labels_of_sample(samples[0], training)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Sequence
 
 import numpy as np
-import torch
 
-from .images import to_numpy
+from .images import resize_image
 from .labels import draw_labels
 from .panels import compose_panels
 from .record import ZoomRecord
@@ -35,7 +34,7 @@ def draw_zoom(record: ZoomRecord, palette: Sequence[Sequence[int]], width: int =
     source_h, source_w = record.source.shape[:2]
     unzoomed = unzoom_image(record.zoomed, record.warp)
     shape = (source_h * width // source_w, width)
-    display = [_resize(image, shape) for image in (record.source, unzoomed, record.uniform)]
+    display = [resize_image(image, shape) for image in (record.source, unzoomed, record.uniform)]
     return compose_panels(
         [
             (
@@ -50,12 +49,3 @@ def draw_zoom(record: ZoomRecord, palette: Sequence[Sequence[int]], width: int =
         ],
         width=width,
     )
-
-
-def _resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resizes for display, anti-aliased when the image shrinks."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
-    resized = torch.nn.functional.interpolate(
-        pixels, size=shape, mode='bicubic', antialias=True, align_corners=False
-    )
-    return to_numpy(resized[0])
