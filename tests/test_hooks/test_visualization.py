@@ -8,12 +8,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lzu_mm.hooks import ZoomVisualizationHook
 from lzu_mm.saliency import save_saliency
 
 from ..test_tools.launching import ROOT
+
+event_accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
 
 PICTURES = ('saliency', 'warp', 'zoomed')
 
@@ -27,6 +28,8 @@ def config(mini_street, tmp_path, monkeypatch):
     band[14:17] = 8
     save_saliency(tmp_path / 'street' / 'saliency' / 'argoverse_hd.npz', band, {})
     monkeypatch.setenv('MINI_STREET', str(tmp_path / 'street'))
+    # Runners write their config several times, and it takes seconds to make it pretty.
+    monkeypatch.setattr(Config, 'pretty_text', property(lambda cfg: repr(cfg)))
 
     def config(side='lzu-fixed', **hook):
         name = f'{side}_retinanet_r18_fpn_mini-street-0.25x.py'
@@ -78,7 +81,7 @@ def test_training_and_validation(config):
     assert not np.array_equal(pictures['val_0_zoomed_4'], pictures['val_2_zoomed_4'])
 
     (events,) = (ROOT / cfg.work_dir).glob('*/vis_data/events*')
-    board = EventAccumulator(str(events), size_guidance={'images': 0})
+    board = event_accumulator.EventAccumulator(str(events), size_guidance={'images': 0})
     board.Reload()
     tags = {f'train_{name}': [0, 2] for name in PICTURES}
     tags.update({f'val_{batch}_{name}': [4] for name in PICTURES for batch in (0, 2)})
