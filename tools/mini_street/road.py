@@ -183,10 +183,13 @@ def plan(rng: np.random.Generator, parking: float | None = None) -> Road:
     """Draw a street; `parking` settles the width of the parking strips."""
     curvature = float(rng.choice([0, 0, 0, 1, -1]) * rng.uniform(1 / 900, 1 / 350))
     crossings = [Crossing(float(rng.uniform(-80, -40)), 3.6, 'signal')]
+    # Every street has both a signal and stop signs, so that no class is rare.
+    controls = [*rng.permutation(['signal', 'stop']).tolist(), str(rng.choice(['signal', 'none']))]
     s = float(rng.uniform(24, 60))
     while s < 230 and len(crossings) < 4:
-        sign = str(rng.choice(['signal', 'signal', 'stop', 'stop', 'none']))
-        crossings.append(Crossing(s, float(rng.choice([3.6, 3.6, 7.0])), sign))
+        crossings.append(
+            Crossing(s, float(rng.choice([3.6, 3.6, 7.0])), controls[len(crossings) - 1])
+        )
         s += float(rng.uniform(55, 110))
     strip = float(rng.choice([0.0, 2.2, 2.3]))
     return Road(
