@@ -61,7 +61,7 @@ install_mmcv() {
         die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
 }
 
-# opencv-python needs libGL, which servers often lack; the headless build is the same without windows.
+# opencv-python needs libGL, which servers often lack; the headless build only lacks windows.
 use_headless_opencv() {
     say 'cv2 does not import (no libGL on this machine?): taking the build without windows'
     quietly "$VENV/bin/python" -m pip uninstall -y opencv-python opencv-python-headless
@@ -71,7 +71,8 @@ use_headless_opencv() {
 check_venv() {
     imports "$VENV/bin/python" cv2 || use_headless_opencv
     imports "$VENV/bin/python" open3d ||
-        say 'note: open3d does not import (apt-get install libgl1 libusb-1.0-0); only point cloud windows need it'
+        say 'note: open3d does not import (apt-get install libgl1 libusb-1.0-0);' \
+            'only point cloud windows need it'
     "$VENV/bin/python" -c "import $(IFS=,; echo "${RUNTIME[*]}")" 2>>"$LOG" && return
     tail -n 5 "$LOG" >&2
     die "a library does not import (above). If a shared object is missing, on Debian and Ubuntu:

@@ -23,7 +23,8 @@ once() {
     fi
 }
 
-# try_config NAME CONFIG CHECKPOINT [--cfg-options of the training]: saliency, training, test, pictures.
+# try_config NAME CONFIG CHECKPOINT KEY=VALUE...: saliency, training with these options, test and
+# pictures.
 try_config() {
     local name="$1" config="$2" checkpoint="$OUT/$1/$3"; shift 3
     say "$name: saliency of the training set"
@@ -63,8 +64,8 @@ try_config retinanet configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0
     epoch_6.pth train_cfg.max_epochs=6 train_cfg.val_begin=7 train_dataloader.batch_size=2 \
     param_scheduler.0.end=5 default_hooks.logger.interval=5
 try_config pspnet configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-0.25x.py \
-    iter_4.pth train_dataloader.batch_size=2 train_cfg.max_iters=4 train_cfg.val_begin=5 default_hooks.checkpoint.interval=4 \
-    default_hooks.logger.interval=1
+    iter_4.pth train_cfg.max_iters=4 train_cfg.val_begin=5 train_dataloader.batch_size=2 \
+    default_hooks.checkpoint.interval=4 default_hooks.logger.interval=1
 try_config fcos3d configs/fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.25x.py \
     epoch_1.pth train_cfg.max_epochs=1 train_cfg.val_begin=2 default_hooks.checkpoint.interval=1 \
     default_hooks.logger.interval=1
