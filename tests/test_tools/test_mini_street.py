@@ -176,7 +176,7 @@ def test_cityscapes_truth_scores_full_miou(mini_street):
     dataset = CityscapesDataset(
         data_root=str(root),
         data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
-        pipeline=[dict(type='mmseg.LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')],
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='mmseg.LoadAnnotations')],
         test_mode=True,
     )
     metric = IoUMetric(iou_metrics=['mIoU'])
