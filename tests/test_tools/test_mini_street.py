@@ -151,6 +151,11 @@ def test_argoverse_truth_scores_full_ap(argoverse):
     assert result['coco/bbox_mAP'] > 0.99
 
 
+def test_no_two_frames_share_a_name(mini_street):
+    names = [path.name for path in (mini_street / 'argoverse_hd').rglob('*.jpg')]
+    assert len(set(names)) == len(names) > 0
+
+
 # ------------------------------------------------------------------------------ Cityscapes
 
 

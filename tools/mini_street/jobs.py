@@ -28,7 +28,7 @@ from .view import moment
 MANIFEST = 'mini_street.json'
 _RECORDS = '.records'
 # Raised whenever the same seed would give another world, so that old and new images never mix.
-_EDITION = 1
+_EDITION = 2
 
 
 @dataclass(frozen=True)
