@@ -39,9 +39,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--preset',
-        choices=('tiny', 'standard'),
+        choices=('tiny', 'small', 'standard'),
         default='tiny',
-        help='tiny: a few images; standard: 300 + 100 images or more a task, some minutes',
+        help='tiny: a few images; small: 500 + 100 or more a task at half the resolution of the real '
+        'cameras, for trainings of minutes; standard: 300 + 100 or more at full resolution',
     )
     parser.add_argument(
         '--tasks', nargs='+', choices=TASKS, default=TASKS, help='data sets to write'

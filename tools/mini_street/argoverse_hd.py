@@ -11,12 +11,13 @@ Boxes are those of the visible part of an object; hardly visible ones are left o
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .camera import Lens
+from .camera import SHRINK, Lens
 from .files import write_image, write_json
 from .jobs import Job, Task
 from .kinds import ARGOVERSE_CLASSES, KINDS
@@ -27,7 +28,12 @@ from .world import World
 LENS = Lens(1200, 1920, 1400.0, 960.0, 605.0, (1.6, 0.0, 1.65))
 _CAMERA = 'ring_front_center'
 _STEP = 0.1
-_SIZES = {'tiny': {'train': (3, 3), 'val': (2, 3)}, 'standard': {'train': (40, 8), 'val': (13, 8)}}
+# Sequences and frames of each.
+_SIZES = {
+    'tiny': {'train': (3, 3), 'val': (2, 3)},
+    'small': {'train': (150, 4), 'val': (15, 10)},
+    'standard': {'train': (40, 8), 'val': (13, 8)},
+}
 # The classes' numbers among COCO's eighty.
 _COCO = (0, 1, 2, 3, 5, 7, 9, 11)
 _MIN_PIXELS, _MIN_SIDE, _MIN_SHARE = 24, 4, 0.15
@@ -73,9 +79,9 @@ def boxes(world: World, picture: Picture) -> list[dict[str, Any]]:
     ]
 
 
-def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]:
+def frame(lens: Lens, folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]:
     """Render one frame; the record holds its annotations."""
-    picture = moment.picture(LENS, (*job.seed, number))
+    picture = moment.picture(lens, (*job.seed, number))
     name = f'{_CAMERA}_{_timestamp(job, number)}.jpg'
     path = folder / 'Argoverse-1.1' / 'tracking' / job.context['dir'] / name
     write_image(path, picture.image, quality=80 + job.seed[-1] % 16)
@@ -116,14 +122,16 @@ def task(preset: str, seed: int) -> Task:
             times = tuple((n, n * _STEP) for n in range(length))
             jobs.append(Job(f'{split}_{k:03d}', (seed, 1, s, k), times, {}, context))
 
-    return Task('argoverse_hd', jobs, frame, Finish(jobs))
+    lens = LENS.shrunk(SHRINK[preset])
+    return Task('argoverse_hd', jobs, partial(frame, lens), Finish(jobs, lens))
 
 
 class Finish:
     """Writes the two annotation files."""
 
-    def __init__(self, jobs: list[Job]) -> None:
+    def __init__(self, jobs: list[Job], lens: Lens) -> None:
         self.jobs = jobs
+        self.lens = lens
 
     def __call__(self, folder: Path, records: dict) -> None:
         """Collect the records, in order."""
@@ -139,8 +147,8 @@ class Finish:
                             'name': record['name'],
                             'sid': job.context['sid'],
                             'fid': number,
-                            'width': LENS.width,
-                            'height': LENS.height,
+                            'width': self.lens.width,
+                            'height': self.lens.height,
                         }
                     )
                     # Ids from 1: COCO's evaluation takes an annotation of id 0 for "no match".

@@ -6,13 +6,16 @@ Pixel i covers [i, i+1].
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 # Columns: the camera's right, down and forward axes in the frame of its mount.
 _AXES = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+# How many times smaller than the real cameras' each preset's pictures are, per side.
+SHRINK = {'tiny': 1, 'small': 2, 'standard': 1}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,17 @@ class Lens:
     mount: tuple[float, float, float]
     yaw: float = 0.0
     pitch: float = 0.0
+
+    def shrunk(self, factor: int) -> Lens:
+        """The same view in pixels `factor` times as large."""
+        return replace(
+            self,
+            height=self.height // factor,
+            width=self.width // factor,
+            focal=self.focal / factor,
+            cx=self.cx / factor,
+            cy=self.cy / factor,
+        )
 
     def cam2ego(self) -> np.ndarray:
         """(4, 4) from camera to ego coordinates."""

@@ -8,12 +8,13 @@ Labels are those of what lies behind each pixel's centre.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .camera import Lens
+from .camera import SHRINK, Lens
 from .files import write_image
 from .jobs import Job, Task
 from .kinds import KINDS, SKY_LABEL, TRAIN_IDS
@@ -21,12 +22,16 @@ from .view import Moment
 
 LENS = Lens(1024, 2048, 2262.0, 1048.0, 515.0, (1.7, 0.1, 1.25), pitch=1.6)
 _CITIES = {'train': ('meshhausen', 'polygonstadt', 'rasterburg'), 'val': ('pixelheim',)}
-_SIZES = {'tiny': {'train': 6, 'val': 4}, 'standard': {'train': 300, 'val': 100}}
+_SIZES = {
+    'tiny': {'train': 6, 'val': 4},
+    'small': {'train': 500, 'val': 100},
+    'standard': {'train': 300, 'val': 100},
+}
 
 
-def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]:
+def frame(lens: Lens, folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]:
     """Render one image and its two label maps."""
-    picture = moment.picture(LENS, (*job.seed, number))
+    picture = moment.picture(lens, (*job.seed, number))
     kinds = [KINDS[thing.kind][1] for thing in moment.world.things]
     ids = np.array([*kinds, SKY_LABEL], np.uint8)[picture.owner]
     table = np.full(256, 255, np.uint8)
@@ -51,4 +56,5 @@ def task(preset: str, seed: int) -> Task:
             city = _CITIES[split][k % len(_CITIES[split])]
             context = {'split': split, 'city': city, 'name': f'{city}_{k:06d}_000019'}
             jobs.append(Job(f'{split}_{k:03d}', (seed, 2, s, k), ((0, 0.3),), {}, context))
-    return Task('cityscapes', jobs, frame, finish)
+    lens = LENS.shrunk(SHRINK[preset])
+    return Task('cityscapes', jobs, partial(frame, lens), finish)

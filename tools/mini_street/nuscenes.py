@@ -13,13 +13,14 @@ takes velocities.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .camera import Lens
+from .camera import SHRINK, Lens
 from .files import write_bytes, write_image
 from .jobs import Job, Task, split_frames
 from .kinds import KINDS
@@ -54,7 +55,12 @@ _SCENES = {
     ),
     'val': ('scene-0103', 'scene-0916'),
 }
-_SIZES = {'tiny': {'train': (2, 1), 'val': (2, 2)}, 'standard': {'train': (8, 7), 'val': (2, 9)}}
+# Scenes and samples of each.
+_SIZES = {
+    'tiny': {'train': (2, 1), 'val': (2, 2)},
+    'small': {'train': (8, 14), 'val': (2, 9)},
+    'standard': {'train': (8, 7), 'val': (2, 9)},
+}
 _STEP = 1.0
 _START = 1532402927000000
 _LIDAR_STRIDE, _LIDAR_RANGE = 16, 90.0
@@ -87,12 +93,14 @@ def _size(things: list[Thing]) -> tuple[np.ndarray, np.ndarray]:
     return size[[1, 0, 2]], (low + high) / 2 * scale
 
 
-def _lidar(folder: Path, name: str, moment: Moment, pictures: dict[str, Picture]) -> np.ndarray:
+def _lidar(
+    lenses: dict[str, Lens], folder: Path, name: str, moment: Moment, pictures: dict[str, Picture]
+) -> np.ndarray:
     """Write a point cloud, every 16th pixel of each camera; returns points per thing."""
     clouds = []
     counts = np.zeros(len(moment.world.things), np.int64)
     step = slice(_LIDAR_STRIDE // 2, None, _LIDAR_STRIDE)
-    for camera, lens in CAMERAS.items():
+    for camera, lens in lenses.items():
         depth, owner = pictures[camera].depth[step, step], pictures[camera].owner[step, step]
         keep = (owner >= 0) & (depth < _LIDAR_RANGE)
         rows, columns = np.nonzero(keep)
@@ -109,17 +117,19 @@ def _lidar(folder: Path, name: str, moment: Moment, pictures: dict[str, Picture]
     return counts
 
 
-def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]:
+def frame(
+    lenses: dict[str, Lens], folder: Path, job: Job, number: int, moment: Moment
+) -> dict[str, Any]:
     """Render the six images of a sample; the record holds all that the tables need."""
     timestamp = _START + job.context['log'] * 1_000_000_000 + int(number * _STEP * 1e6)
     stem = f'mini-street-{job.context["log"]:02d}'
     pictures, names = {}, {}
-    for k, (camera, lens) in enumerate(CAMERAS.items()):
+    for k, (camera, lens) in enumerate(lenses.items()):
         pictures[camera] = moment.picture(lens, (*job.seed, number, k))
         names[camera] = f'samples/{camera}/{stem}__{camera}__{timestamp}.jpg'
         write_image(folder / names[camera], pictures[camera].image, quality=88)
     names['LIDAR_TOP'] = f'samples/LIDAR_TOP/{stem}__LIDAR_TOP__{timestamp}.pcd.bin'
-    points = _lidar(folder, names['LIDAR_TOP'], moment, pictures)
+    points = _lidar(lenses, folder, names['LIDAR_TOP'], moment, pictures)
 
     world, objects = moment.world, []
     shown = sum(p.boxes[:, 4] for p in pictures.values())
@@ -170,13 +180,13 @@ def frame(folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]
     }
 
 
-def finish(folder: Path, records: dict) -> None:
+def finish(lenses: dict[str, Lens], folder: Path, records: dict) -> None:
     """Write tables and infos."""
     samples = list(records.values())
-    write_tables(folder, samples, CAMERAS, LIDAR2EGO)
+    write_tables(folder, samples, lenses, LIDAR2EGO)
     for split in ('train', 'val'):
         chosen = [sample for sample in samples if sample['split'] == split]
-        write_infos(folder / f'nuscenes_infos_{split}.pkl', chosen, CAMERAS, LIDAR2EGO)
+        write_infos(folder / f'nuscenes_infos_{split}.pkl', chosen, lenses, LIDAR2EGO)
 
 
 def task(preset: str, seed: int) -> Task:
@@ -194,4 +204,11 @@ def task(preset: str, seed: int) -> Task:
             )
             options = {'around': True, 'light': light, 'travel': 9.0 * samples * _STEP}
             jobs += split_frames(f'{split}_{scene}', (seed, 3, s, k), times, 2, options, context)
-    return Task('nuscenes', jobs, frame, finish, images=len(CAMERAS))
+    lenses = {camera: lens.shrunk(SHRINK[preset]) for camera, lens in CAMERAS.items()}
+    return Task(
+        'nuscenes',
+        jobs,
+        partial(frame, lenses),
+        partial(finish, lenses),
+        images=len(lenses),
+    )

@@ -1,0 +1,71 @@
+"""The report of a results file: Markdown, CSV and a picture beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Sequence
+
+from .plots import plot_accuracy_over_latency
+from .results import Summary, read_runs, summarise
+from .tables import accuracy_table, comma_separated, markdown
+
+# The columns of a table unless told otherwise: the metrics of the stock evaluators that papers
+# report.
+_MAIN_METRICS = (
+    'coco/bbox_mAP',
+    'coco/bbox_mAP_50',
+    'coco/bbox_mAP_s',
+    'coco/bbox_mAP_m',
+    'coco/bbox_mAP_l',
+    'mIoU',
+    'mAcc',
+    'NuScenes metric/pred_instances_3d_NuScenes/NDS',
+    'NuScenes metric/pred_instances_3d_NuScenes/mAP',
+)
+
+
+def write_report(
+    results: Path, metrics: Sequence[str] | None = None, latency: Path | None = None
+) -> None:
+    """Write ``.md`` and ``.csv`` beside a results file; with latencies, a picture too.
+
+    Args:
+        results: The ``.jsonl`` file of the runs.
+        metrics: Columns; by default those of the stock evaluators that papers report.
+        latency: The JSON file of ``tools/benchmark.py``, if any.
+
+    Raises:
+        ValueError: If no run has one of the metrics, or the file is not a benchmark's.
+    """
+    summaries = summarise(read_runs(results))
+    columns = _columns(summaries, metrics)
+    latencies = None if latency is None else read_latencies(latency)
+    header, rows = accuracy_table(summaries, columns, latencies)
+    results.with_suffix('.md').write_text(markdown(header, rows))
+    results.with_suffix('.csv').write_text(comma_separated(header, rows))
+    if latencies is not None and columns:
+        plot_accuracy_over_latency(summaries, columns[0], latencies, results.with_suffix('.png'))
+
+
+def read_latencies(path: Path) -> dict[str, float]:
+    """Milliseconds an image by name of the config, from a file of ``tools/benchmark.py``.
+
+    Raises:
+        ValueError: If it is not such a file.
+    """
+    try:
+        content = json.loads(path.read_text())
+        return {entry['config']: entry['ms']['total'] for entry in content['results']}
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f'{path} is not a file of tools/benchmark.py ({error!r})') from error
+
+
+def _columns(summaries: Sequence[Summary], wanted: Sequence[str] | None) -> list[str]:
+    known = {name for summary in summaries for name in summary.metrics}
+    if wanted is None:
+        return [name for name in _MAIN_METRICS if name in known]
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise ValueError(f'no run has the metrics {missing}; there are {sorted(known)}')
+    return list(wanted)

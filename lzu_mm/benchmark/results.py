@@ -1,0 +1,124 @@
+"""Results of trained and tested models: one line of JSON a run, and their summary over seeds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, Iterable
+
+
+@dataclass(frozen=True)
+class Run:
+    """A config trained and tested with one seed.
+
+    Attributes:
+        config: Name of the config, without folder and suffix.
+        seed: Of the training.
+        options: Overrides of the config, as given to ``--cfg-options``.
+        amp: Whether it was trained in mixed precision.
+        metrics: What the evaluator found.
+        train_s: Seconds of training, in this process and those it was resumed from.
+        environment: What it was run with: commit, versions, machine.
+    """
+
+    config: str
+    seed: int
+    options: dict[str, Any] = field(default_factory=dict)
+    amp: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+    train_s: float | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def variant(self) -> tuple[str, str, bool]:
+        """What runs that differ by their seed alone have in common."""
+        return self.config, json.dumps(self.options, sort_keys=True), self.amp
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The runs of one variant.
+
+    Attributes:
+        config: See :class:`Run`.
+        options: See :class:`Run`.
+        seeds: In the order of the runs.
+        metrics: Values of each metric, one per seed.
+    """
+
+    config: str
+    options: dict[str, Any]
+    seeds: list[int]
+    metrics: dict[str, list[float]]
+
+    @property
+    def label(self) -> str:
+        """The config and what was overridden in it."""
+        changes = ', '.join(f'{key.split(".")[-1]}={value}' for key, value in self.options.items())
+        return f'{self.config} ({changes})' if changes else self.config
+
+    def mean(self, metric: str) -> float:
+        """Mean of a metric over the seeds; NaN where no run has it."""
+        values = self.metrics.get(metric)
+        return mean(values) if values else float('nan')
+
+    def std(self, metric: str) -> float | None:
+        """Sample standard deviation of a metric over the seeds; None with a single seed."""
+        values = self.metrics.get(metric, [])
+        return stdev(values) if len(values) > 1 else None
+
+
+def append_run(path: Path, run: Run) -> None:
+    """Add a run to a results file.
+
+    Args:
+        path: A ``.jsonl`` file; made if need be.
+        run: The finished run.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('a') as file:
+        file.write(json.dumps(asdict(run)) + '\n')
+
+
+def read_runs(path: Path) -> list[Run]:
+    """Read a results file.
+
+    Args:
+        path: A ``.jsonl`` file; none is no run.
+
+    Returns:
+        Its runs, in order.
+
+    Raises:
+        ValueError: If a line is not a run, with its number.
+    """
+    runs = []
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
+        try:
+            runs.append(Run(**json.loads(line)))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f'line {number} of {path} is not a run ({error}); remove it'
+            ) from error
+    return runs
+
+
+def summarise(runs: Iterable[Run]) -> list[Summary]:
+    """Gather runs that differ by their seed alone, in the order of their first run."""
+    variants: dict[tuple[str, str, bool], list[Run]] = {}
+    for run in runs:
+        variants.setdefault(run.variant, []).append(run)
+    return [
+        Summary(
+            config=group[0].config,
+            options=group[0].options,
+            seeds=[run.seed for run in group],
+            metrics={
+                name: [run.metrics[name] for run in group if name in run.metrics]
+                for name in dict.fromkeys(name for run in group for name in run.metrics)
+            },
+        )
+        for group in variants.values()
+    ]

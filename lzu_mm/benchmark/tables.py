@@ -1,0 +1,68 @@
+"""Tables as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Sequence
+
+from .results import Summary
+
+_PERCENTAGES = ('mIoU', 'mAcc', 'aAcc')
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, its first column to the left and the others to the right.
+
+    Args:
+        header: Titles of the columns.
+        rows: Cells, as many as titles each.
+
+    Returns:
+        The table, one line a row, ending in a newline.
+    """
+    rule = [':--', *['--:'] * (len(header) - 1)]
+    return ''.join(f'| {" | ".join(cells)} |\n' for cells in (header, rule, *rows))
+
+
+def comma_separated(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator='\n').writerows([header, *rows])
+    return text.getvalue()
+
+
+def accuracy_table(
+    summaries: Sequence[Summary], metrics: Sequence[str], latencies: dict[str, float] | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Mean and standard deviation over the seeds.
+
+    Args:
+        summaries: One row each.
+        metrics: Names of the metrics, one column each.
+        latencies: Milliseconds an image of some configs, by name; None leaves the column out.
+
+    Returns:
+        Header and rows.
+    """
+    header = ['config', 'seeds', *(metric.split('/')[-1] for metric in metrics)]
+    rows = [
+        [s.label, str(len(s.seeds)), *(_mean_and_std(s, metric) for metric in metrics)]
+        for s in summaries
+    ]
+    if latencies is not None:
+        header.append('ms')
+        for row, summary in zip(rows, summaries):
+            latency = latencies.get(summary.config)
+            row.append('' if latency is None else f'{latency:.1f}')
+    return header, rows
+
+
+def _mean_and_std(summary: Summary, metric: str) -> str:
+    if not summary.metrics.get(metric):
+        return ''
+    # Fractions (COCO's AP, NDS) are shown as per cent too.
+    factor = 1 if metric.split('/')[-1] in _PERCENTAGES else 100
+    std = summary.std(metric)
+    spread = '' if std is None else f' ± {factor * std:.1f}'
+    return f'{factor * summary.mean(metric):.1f}{spread}'

@@ -1,0 +1,262 @@
+#!/usr/bin/env python
+"""Train and test a grid of configs and seeds through tools/train.py and tools/test.py.
+
+Each finished run is appended to a results file at once, and is not done again; one that was stopped
+goes on from its last checkpoint. The table and the picture are drawn anew after each. Examples:
+    python tools/experiment.py configs/retinanet/{uniform,lzu-fixed}_*mini-street-0.25x.py \\
+        --seeds 0 1 2 --jobs 2 --results docs/results/retinanet.jsonl
+    python tools/experiment.py --results docs/results/retinanet.jsonl --render
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from hashlib import md5
+from pathlib import Path
+from queue import Queue
+from typing import Any, Optional
+
+import torch
+from mmengine.config import Config
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from lzu_mm.benchmark.environment import describe_machine
+from lzu_mm.benchmark.report import write_report
+from lzu_mm.benchmark.results import Run, append_run, read_runs
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One config, trained and tested with one seed."""
+
+    config: Path
+    seed: int
+    options: 'tuple[str, ...]'
+    amp: bool
+    folder: Path
+
+    def finished(
+        self, metrics: 'Optional[dict[str, float]]' = None, train_s: Optional[float] = None
+    ) -> Run:
+        """The run, with its outcome if there is one."""
+        options = dict(option.split('=', 1) for option in self.options)
+        machine = describe_machine() if metrics else {}
+        return Run(self.config.stem, self.seed, options, self.amp, metrics or {}, train_s, machine)
+
+
+def parse_args() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('configs', nargs='*', type=Path, help='the configs to compare')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='default: 0')
+    parser.add_argument(
+        '--results', type=Path, required=True, help='the .jsonl file that runs are appended to'
+    )
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='runs side by side; GPUs are dealt out in turn'
+    )
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/experiment'))
+    parser.add_argument(
+        '--latency', type=Path, help='a file of tools/benchmark.py, for the picture and the table'
+    )
+    parser.add_argument(
+        '--metrics', nargs='+', help='columns of the table (default: the main ones of the library)'
+    )
+    parser.add_argument(
+        '--render', action='store_true', help='only draw table and picture from the results'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override all configs'
+    )
+    args = parser.parse_args()
+    if args.results.suffix != '.jsonl':
+        parser.error(f'--results ends in .jsonl, not as {args.results}')
+    if args.jobs < 1:
+        parser.error(f'--jobs must be at least 1, not {args.jobs}')
+    if not args.render and not args.configs:
+        parser.error('name the configs to run, or --render')
+    for config in args.configs:
+        if not config.is_file():
+            parser.error(f'no config at {config}')
+    for option in args.cfg_options:
+        if '=' not in option:
+            parser.error(f'--cfg-options takes KEY=VALUE, not {option}')
+    return args
+
+
+def jobs_of(args: Namespace) -> 'list[Job]':
+    """The grid: all configs with the first seed, then with the next."""
+    options = tuple(sorted(args.cfg_options))
+    # Runs of other options must not go on from each other's checkpoints.
+    suffix = '-' + md5(' '.join(options).encode()).hexdigest()[:8] if options else ''
+    suffix += '-amp' * args.amp
+    return [
+        Job(config, seed, options, args.amp, args.work_dir / (config.stem + suffix) / f'seed{seed}')
+        for seed in args.seeds
+        for config in args.configs
+    ]
+
+
+def call(job: Job, variables: 'dict[str, str]', tool: str, *arguments: str) -> None:
+    """Call a tool, its output to a log; the log's end is the message of what fails."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    log = job.folder / f'{tool}.log'
+    command = [sys.executable, str(ROOT / 'tools' / f'{tool}.py'), str(job.config), *arguments]
+    command += ['--cfg-options', f'randomness.seed={job.seed}', *job.options]
+    environment = {**os.environ, **variables}
+    with log.open('a') as output:
+        code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    if code:
+        tail = '\n'.join(log.read_text().splitlines()[-15:])
+        raise RuntimeError(f'tools/{tool}.py ended with {code}; {log} ends in\n{tail}')
+
+
+def train(job: Job, variables: 'dict[str, str]') -> float:
+    """Train, or go on; returns the seconds of all attempts together."""
+    stopwatch = job.folder / 'train_seconds'
+    before = float(stopwatch.read_text()) if stopwatch.exists() else 0.0
+    begin = time.monotonic()
+    try:
+        amp = ['--amp'] if job.amp else []
+        call(job, variables, 'train', '--work-dir', str(job.folder), '--resume', *amp)
+    finally:
+        seconds = before + time.monotonic() - begin
+        stopwatch.write_text(f'{seconds:.1f}')
+    return seconds
+
+
+def test(job: Job, variables: 'dict[str, str]') -> 'dict[str, float]':
+    """Test the last checkpoint."""
+    checkpoint = (job.folder / 'last_checkpoint').read_text().strip()
+    folder = job.folder / 'test'
+    call(job, variables, 'test', checkpoint, '--work-dir', str(folder))
+    files = sorted(folder.glob('*/*.json'))
+    if not files:
+        raise RuntimeError(f'tools/test.py left no metrics in {folder}')
+    found = json.loads(files[-1].read_text())
+    return {key: value for key, value in found.items() if isinstance(value, (int, float))}
+
+
+class Grid:
+    """Runs jobs side by side and reports each."""
+
+    def __init__(self, args: Namespace) -> None:
+        self.args = args
+        self.slots: Queue[int] = Queue()
+        for slot in range(args.jobs):
+            self.slots.put(slot)
+        self.lock = threading.Lock()
+
+    def run(self, job: Job) -> None:
+        """Train, test and report."""
+        slot = self.slots.get()
+        try:
+            variables = self.variables(slot)
+            train_s = train(job, variables)
+            run = job.finished(test(job, variables), round(train_s, 1))
+        finally:
+            self.slots.put(slot)
+        with self.lock:
+            append_run(self.args.results, run)
+            render(self.args)
+
+    def variables(self, slot: int) -> 'dict[str, str]':
+        """Share cores and GPUs among the jobs."""
+        threads = str(max((os.cpu_count() or 1) // self.args.jobs, 1))
+        variables = {'OMP_NUM_THREADS': threads, 'MKL_NUM_THREADS': threads}
+        if torch.cuda.device_count() > 1:
+            variables['CUDA_VISIBLE_DEVICES'] = str(slot % torch.cuda.device_count())
+        return variables
+
+
+def done_share(job: Job, total: 'dict[str, int]') -> float:
+    """Share of the training that is done, by its newest log."""
+    logs = sorted(job.folder.glob('*/vis_data/scalars.json'))
+    steps = [line for line in logs[-1].read_text().splitlines() if '"loss"' in line] if logs else []
+    if not steps:
+        return 0.0
+    last = json.loads(steps[-1])
+    unit, count = next(iter(total.items()))
+    return min(last['epoch' if unit == 'max_epochs' else 'step'] / count, 1.0)
+
+
+def training_length(config: Path, options: 'tuple[str, ...]') -> 'dict[str, int]':
+    """``max_epochs`` or ``max_iters`` of a config."""
+    train_cfg = Config.fromfile(config).train_cfg
+    for option in options:
+        key, value = option.split('=', 1)
+        if key.startswith('train_cfg.max_'):
+            train_cfg[key.split('.')[1]] = int(value)
+    return {key: train_cfg[key] for key in ('max_epochs', 'max_iters') if key in train_cfg}
+
+
+def render(args: Namespace) -> None:
+    """Write table and picture beside the results."""
+    write_report(args.results, args.metrics, args.latency)
+
+
+def run_grid(args: Namespace, jobs: 'list[Job]', console: Console) -> 'list[str]':
+    """Run the jobs with a progress bar each; returns the messages of those that failed."""
+    failures: 'list[str]' = []
+    columns = (TextColumn('{task.description}'), BarColumn(), '{task.percentage:>3.0f}%')
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        pool = ThreadPoolExecutor(args.jobs)
+        grid = Grid(args)
+        futures: 'dict[Future[Any], Job]' = {pool.submit(grid.run, job): job for job in jobs}
+        bars = {
+            job.folder: progress.add_task(f'{job.folder.parent.name} seed {job.seed}', start=False)
+            for job in jobs
+        }
+        stop = threading.Event()
+
+        def watch() -> None:
+            lengths = {job.config: training_length(job.config, job.options) for job in jobs}
+            while not stop.wait(2):
+                for future, job in futures.items():
+                    if future.running():
+                        progress.start_task(bars[job.folder])
+                        share = done_share(job, lengths[job.config])
+                        progress.update(bars[job.folder], completed=100 * share)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        for future in as_completed(futures):
+            job = futures[future]
+            progress.update(bars[job.folder], completed=100)
+            if future.exception() is not None:
+                failures.append(f'{job.folder}: {future.exception()}')
+                console.print(f'failed: {failures[-1]}', style='red', markup=False)
+        stop.set()
+    return failures
+
+
+def main() -> None:
+    """Run what is missing, and show the table."""
+    args = parse_args()
+    console = Console()
+    failures = []
+    if not args.render:
+        known = {(*run.variant, run.seed) for run in read_runs(args.results)}
+        jobs = jobs_of(args)
+        missing = [job for job in jobs if (*job.finished().variant, job.seed) not in known]
+        console.print(f'{len(jobs)} runs, {len(jobs) - len(missing)} in {args.results} already')
+        failures = run_grid(args, missing, console)
+    if args.results.exists():
+        render(args)
+        console.print(args.results.with_suffix('.md').read_text(), markup=False)
+    if failures:
+        raise SystemExit(f'error: {len(failures)} runs failed (above); start again to go on')
+
+
+if __name__ == '__main__':
+    main()
