@@ -23,7 +23,7 @@ class ZoomedBatch:
     """What the neck must know of the batch that the preprocessor zoomed last.
 
     Attributes:
-        warp: The warps of the N images, or None where all are the identity.
+        warp: The warps of the N images, or one for all, or None where all are the identity.
         content: (h, w) of each zoomed image on the canvas, in pixels.
         canvas: (H, W) of the padded batch.
         align_corners: Convention of the pixels.

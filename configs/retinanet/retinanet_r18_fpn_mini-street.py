@@ -4,19 +4,19 @@
 _base_ = [
     'mmdet::_base_/models/retinanet_r50_fpn.py',
     '../_base_/datasets/mini_street_argoverse_hd.py',
-    '../_base_/schedules/mini_street_10e.py',
+    '../_base_/schedules/mini_street_14e.py',
     'mmdet::_base_/default_runtime.py',
 ]
 custom_imports = dict(imports=['lzu_mm'], allow_failed_imports=False)
 
 model = dict(
     backbone=dict(depth=18, frozen_stages=-1, norm_eval=False, init_cfg=None),
-    neck=dict(in_channels=[64, 128, 256, 512], out_channels=128, start_level=0, num_outs=5),
+    neck=dict(in_channels=[64, 128, 256, 512], out_channels=64, start_level=0, num_outs=5),
     bbox_head=dict(
         num_classes=8,
-        in_channels=128,
+        in_channels=64,
         stacked_convs=2,
-        feat_channels=128,
+        feat_channels=64,
         anchor_generator=dict(octave_base_scale=3, strides=[4, 8, 16, 32, 64]),
     ),
 )

@@ -22,6 +22,8 @@ class ZoomSettings:
         separable: One function per axis instead of one for the plane.
         align_corners: Put pixel centres at the ends of the axes, as the authors of LZU did.
         max_magnification: Bound of the local magnification of an axis, above 1.
+        antialias: Where the zoom minifies, average over the source pixels that a pixel stands for
+            instead of taking the nearest; needs ``separable``.
 
     Raises:
         ValueError: If not exactly one of ``scale`` and ``size`` is given, or one is out of range.
@@ -35,6 +37,7 @@ class ZoomSettings:
     separable: bool = True
     align_corners: bool = False
     max_magnification: float = 1000
+    antialias: bool = False
 
     def __post_init__(self) -> None:
         if (self.scale is None) == (self.size is None):
@@ -44,6 +47,11 @@ class ZoomSettings:
             )
         if self.scale is not None and not 0 < self.scale <= _MAX_SCALE:
             raise ValueError(f'zoom.scale must be in (0, {_MAX_SCALE}], got {self.scale}')
+        if self.antialias and not self.separable:
+            raise ValueError(
+                'zoom.antialias=True needs a separable warp: set zoom.separable=True, or '
+                'zoom.antialias=False'
+            )
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ValueError(f'zoom.size must be (h, w), both at least 1, got {self.size}')
 

@@ -52,6 +52,7 @@ class ZoomMixin(BaseDataPreprocessor):
         self.zoom = ZoomSettings(**zoom)
         self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
         self.link = WarpLink()
+        self._shared_warps: dict[tuple[int, ...], tuple[Tensor, Warp]] = {}
         self._warned_unlinked = False
 
     def init_weights(self) -> None:
@@ -77,9 +78,10 @@ class ZoomMixin(BaseDataPreprocessor):
         zoomed = [
             zoom_image(
                 image,
-                None if warp is None else warp.index(slice(i, i + 1)),
+                warp if warp is None or len(warp) == 1 else warp.index(slice(i, i + 1)),
                 size,
                 self.zoom.align_corners,
+                self.zoom.antialias,
             )
             for i, (image, size) in enumerate(zip(images, sizes))
         ]
@@ -106,14 +108,28 @@ class ZoomMixin(BaseDataPreprocessor):
             training: Whether the batch is one to train on.
 
         Returns:
-            A batch of warps, or None where every warp is the identity.
+            A batch of warps, one for all images that are looked at alike, or None where every warp
+            is the identity.
         """
         if self.saliency.is_uniform:
             return None
+        shared = self.saliency.shared(samples)
+        if shared is not None:
+            return self._shared_warp(*shared)
         # Geometry keeps float32 under autocast too.
         with torch.autocast(images[0].device.type, enabled=False):
             saliency = self.saliency(images, samples, training)
             return saliency_to_warp(saliency, **self.zoom.warp_options())
+
+    def _shared_warp(self, saliency: Tensor, flipped: tuple[int, ...]) -> Warp:
+        """The warp of an unchanging map; made once, it keeps the grids that were made from it."""
+        source, warp = self._shared_warps.get(flipped, (None, None))
+        if source is not saliency or warp is None:
+            # What is made in inference mode could not be used in training later.
+            with torch.inference_mode(False), torch.no_grad():
+                warp = saliency_to_warp(saliency.flip(flipped), **self.zoom.warp_options())
+            self._shared_warps[flipped] = (saliency, warp)
+        return warp
 
     def get_images(self, data: dict[str, Any]) -> Any:
         """The source images of a batch: a sequence of (C, H, W) or one (N, C, H, W)."""

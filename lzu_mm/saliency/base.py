@@ -34,6 +34,18 @@ class BaseSaliency(BaseModule):
             Non-negative saliency of shape (N, 1, h_S, w_S).
         """
 
+    def shared(self, samples: Sequence[Any] | None) -> tuple[Tensor, tuple[int, ...]] | None:
+        """Tell whether all images of a batch are looked at alike, so that one warp serves them all.
+
+        Args:
+            samples: Data samples of the batch, or None.
+
+        Returns:
+            A map (1, 1, h_S, w_S), the same tensor whenever it holds the same values, and the axes
+            along which it is flipped; None where maps depend on the images.
+        """
+        return None
+
     def remember(self, samples: Sequence[Any], training: bool) -> None:
         """Take note of the samples that the model is about to see, and will write into.
 

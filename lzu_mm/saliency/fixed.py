@@ -43,15 +43,21 @@ class FixedSaliency(BaseSaliency):
         """See :meth:`BaseSaliency.forward`."""
         if samples is None:
             return self.map.expand(len(images), -1, -1, -1)
-        return torch.cat([self._map_of(sample) for sample in samples])
+        return torch.cat([self.map.flip(_flipped_dims(sample)) for sample in samples])
 
-    def _map_of(self, sample: Any) -> Tensor:
-        if sample is None:
-            return self.map
-        _refuse_crop(sample.metainfo)
-        if not sample.metainfo.get('flip', False):
-            return self.map
-        return self.map.flip(_FLIPPED_DIMS[sample.metainfo.get('flip_direction') or 'horizontal'])
+    def shared(self, samples: Sequence[Any] | None) -> tuple[Tensor, tuple[int, ...]] | None:
+        """See :meth:`BaseSaliency.shared`."""
+        flips = {_flipped_dims(sample) for sample in samples or (None,)}
+        return (self.map, flips.pop()) if len(flips) == 1 else None
+
+
+def _flipped_dims(sample: Any) -> tuple[int, ...]:
+    if sample is None:
+        return ()
+    _refuse_crop(sample.metainfo)
+    if not sample.metainfo.get('flip', False):
+        return ()
+    return _FLIPPED_DIMS[sample.metainfo.get('flip_direction') or 'horizontal']
 
 
 def _refuse_crop(metainfo: dict[str, Any]) -> None:

@@ -96,16 +96,22 @@ class ZoomRecorder:
         assert batch is not None
         source = self.preprocessor.get_images(data)[0]
         canvas = self.preprocessor.get_canvas(output)[0]
-        # A uniform saliency module is not even asked.
-        saliency = torch.ones(2, 2) if self._saliency is None else self._saliency[0, 0]
         self.record = ZoomRecord(
             source=to_numpy(source),
             zoomed=network_image(canvas, batch.content[0], self.preprocessor),
-            saliency=saliency,
+            saliency=self._looked_at(data),
             warp=None if batch.warp is None else batch.warp.index(slice(0, 1)),
             source_labels=self._labels(data, training),
             labels=self._labels(output, training),
         )
+
+    def _looked_at(self, data: dict[str, Any]) -> Tensor:
+        noted, self._saliency = self._saliency, None
+        if noted is not None:
+            return noted[0, 0]
+        # Maps that never change are not asked for again, uniform ones not even once.
+        shared = self.preprocessor.saliency.shared(data.get('data_samples'))
+        return torch.ones(2, 2) if shared is None else shared[0].flip(shared[1])[0, 0]
 
     def _labels(self, data: dict[str, Any], training: bool) -> Labels:
         samples = data.get('data_samples')

@@ -3,7 +3,8 @@
 from .base import Warp
 from .bilinear import BilinearWarp
 from .build import saliency_to_warp
-from .sampling import infer_stride, unzoom_feature, zoom_image
+from .cells import infer_stride
+from .sampling import unzoom_feature, zoom_image
 from .separable import SeparableWarp
 
 __all__ = [

@@ -13,9 +13,14 @@ Convention (the whole package):
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any, Callable, Hashable
 
 import torch
 from torch import Tensor
+
+
+# Enough for all levels of a few sizes of images; a dataset may hold thousands.
+_MAX_KNOWN = 64
 
 
 def pixel_positions(count: int, like: Tensor, align_corners: bool = False) -> Tensor:
@@ -35,12 +40,51 @@ def pixel_positions(count: int, like: Tensor, align_corners: bool = False) -> Te
     return (index + 0.5) / count
 
 
+def to_index(position: Tensor, count: int, align_corners: bool = False) -> Tensor:
+    """Turn normalised coordinates into pixel indices; the inverse of :func:`pixel_positions`.
+
+    Args:
+        position: Normalised coordinates along an axis, any shape.
+        count: Number of pixels n of the axis.
+        align_corners: Pixel i stands at i/(n - 1) instead of (i + 0.5)/n.
+
+    Returns:
+        Pixel indices, those of centres being whole.
+    """
+    return position * (count - 1) if align_corners else position * count - 0.5
+
+
 class Warp(ABC):
     """A batch of invertible maps T of the unit square, piecewise (bi)linear between knots.
 
     Attributes:
         knots_like: Any tensor of the warp, for its batch size, device and dtype.
     """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Make something that depends on the warp and a key once, and keep it with the warp.
+
+        A warp that carries gradients belongs to one batch and keeps nothing.
+
+        Args:
+            key: What it depends on besides the warp.
+            make: Makes it.
+
+        Returns:
+            What was made.
+        """
+        if self.knots_like.requires_grad or torch.compiler.is_compiling():
+            return make()
+        if key not in self._known:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            # What is made in inference mode could not be used in training later.
+            with torch.inference_mode(False), torch.no_grad():
+                self._known[key] = make()
+        return self._known[key]
 
     @property
     @abstractmethod
@@ -122,7 +166,7 @@ class Warp(ABC):
         Returns:
             Normalised points, shape (N, h, w, 2), equal to the input outside [0, 1].
         """
-        batch = len(self)
+        batch = max(len(self), len(x), len(y))
         x, y = x.expand(batch, -1), y.expand(batch, -1)
         identity = torch.stack(
             (
@@ -131,7 +175,8 @@ class Warp(ABC):
             ),
             dim=-1,
         )
-        mapped = self.map_axes(x.clamp(0, 1), y.clamp(0, 1), inverse)
+        warps = self if len(self) == batch else self.index(torch.zeros_like(x[:, 0]).long())
+        mapped = warps.map_axes(x.clamp(0, 1), y.clamp(0, 1), inverse)
         return torch.where(_inside(identity), mapped, identity)
 
     def _raster(self, size: tuple[int, int], align_corners: bool, inverse: bool) -> Tensor:

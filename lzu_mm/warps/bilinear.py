@@ -26,6 +26,7 @@ class BilinearWarp(Warp):
     """
 
     def __init__(self, knots: Tensor) -> None:
+        super().__init__()
         self.knots = knots
 
     @property

@@ -1,7 +1,9 @@
 """Zoom images and unzoom features.
 
-Convention: see :mod:`lzu_mm.warps.base`. Feature cell j of a level with stride s stands for
-[j·s, (j+1)·s) of the canvas; the content of an image lies at the canvas' top left.
+Convention: see :mod:`lzu_mm.warps.base` and :mod:`lzu_mm.warps.cells`.
+
+Separable warps are sampled one axis after the other on a CPU; a GPU does better with the single
+kernel of ``grid_sample``, as do all other warps.
 """
 
 from __future__ import annotations
@@ -12,11 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Warp
+from .antialias import filter_axes, triangle_weights
+from .base import Warp, pixel_positions, to_index
+from .cells import CellAxis, cell_axes
+from .resample import sample_axes, sample_grid, to_grid
+from .separable import SeparableWarp
 
 
 def zoom_image(
-    image: Tensor, warp: Warp | None, size: tuple[int, int], align_corners: bool = False
+    image: Tensor,
+    warp: Warp | None,
+    size: tuple[int, int],
+    align_corners: bool = False,
+    antialias: bool = False,
 ) -> Tensor:
     """Zoom one image.
 
@@ -25,16 +35,29 @@ def zoom_image(
         warp: A batch of one warp, or None for the identity: plain bilinear resizing.
         size: (h, w) of the zoomed image.
         align_corners: Convention of the pixels of both images.
+        antialias: Where the zoom minifies, average over what a pixel stands for
+            (:mod:`lzu_mm.warps.antialias`) instead of taking the nearest pixels.
 
     Returns:
         Zoomed image, shape (C, h, w); the image itself where there is nothing to do.
+
+    Raises:
+        ValueError: If a non-separable warp is to be anti-aliased.
     """
-    if warp is None and tuple(image.shape[-2:]) == tuple(size):
-        return image
-    pixels = image[None] if image.is_floating_point() else image[None].float()
     if warp is None:
-        return F.interpolate(pixels, size=size, mode='bilinear', align_corners=align_corners)[0]
-    return _sample(pixels, warp.zoom_grid(size, align_corners), align_corners)[0]
+        return _resize(image, size, align_corners, antialias)
+    source = (image.shape[-2], image.shape[-1])
+    key = (source, tuple(size), align_corners)
+    if antialias:
+        if not isinstance(warp, SeparableWarp):
+            raise ValueError('antialias takes a separable warp: set separable=True')
+        taps = warp.once(('taps', *key), lambda: _zoom_taps(warp, *key))
+        return filter_axes(image, *taps)
+    if isinstance(warp, SeparableWarp) and image.device.type == 'cpu':
+        axes = warp.once(('zoom axes', *key), lambda: _zoom_axes(warp, *key))
+        return sample_axes(image[None], *axes)[0]
+    grid = warp.once(('zoom', *key), lambda: _zoom_grid(warp, *key))
+    return sample_grid(image[None], grid)[0]
 
 
 def unzoom_feature(
@@ -48,84 +71,96 @@ def unzoom_feature(
 
     Args:
         feature: Features of the zoomed images, shape (N, C, h_f, w_f).
-        warp: The warps of these N images.
+        warp: The warps of these N images, or one for all.
         content: (h, w) of each image on the canvas, in pixels.
         canvas: (H, W) of the padded batch of images.
         align_corners: Convention of the pixels of images and features.
 
     Returns:
-        Unzoomed features with the shape and dtype of ``feature``; beyond the content they stay.
+        Unzoomed features with the shape, dtype and memory format of ``feature``; beyond the content
+        they stay.
     """
     cells = (feature.shape[-2], feature.shape[-1])
-    stride = infer_stride(canvas, cells)
-    heights, widths = zip(*content)
-    y, step_y = _cells(cells[0], stride[0], canvas[0], heights, warp, align_corners)
-    x, step_x = _cells(cells[1], stride[1], canvas[1], widths, warp, align_corners)
-    points = warp.raster(x, y, inverse=True)
-    span_y, span_x = (max(count - align_corners, 1) for count in cells)
-    grid = torch.stack(
-        (
-            points[..., 0] * (2 / (step_x * span_x))[..., None] - 1,
-            points[..., 1] * (2 / (step_y * span_y))[..., None] - 1,
-        ),
-        dim=-1,
-    )
-    return _sample(feature, grid, align_corners)
+    level = (cells, tuple(content), tuple(canvas), align_corners)
+
+    def axes() -> tuple[CellAxis, CellAxis]:
+        return cell_axes(cells, content, canvas, warp.knots_like, align_corners)
+
+    if isinstance(warp, SeparableWarp) and feature.device.type == 'cpu':
+        x, y, beyond = warp.once(('axes', *level), lambda: _unzoom_axes(warp, *axes()))
+        sampled = sample_axes(feature, x, y)
+        return sampled if beyond is None else torch.where(beyond, feature, sampled)
+    grid = warp.once(('grid', *level), lambda: _unzoom_grid(warp, *axes()))
+    return sample_grid(feature, grid)
 
 
-def infer_stride(canvas: tuple[int, int], cells: tuple[int, int]) -> tuple[float, float]:
-    """True stride of a feature level, per axis.
-
-    Backbones halve by rounding up (strided convolutions, padded pooling) or down (patches without
-    padding), so that the size of the canvas over the number of cells is not the stride.
-
-    Args:
-        canvas: (H, W) of the canvas in pixels.
-        cells: (h, w) of the feature level.
-
-    Returns:
-        The power of two that explains both numbers of cells, or else the plain ratios.
-    """
-    for round_up in (1, 0):
-        stride = 1
-        while stride <= 2 * max(canvas):
-            if all((n + round_up * (stride - 1)) // stride == c for n, c in zip(canvas, cells)):
-                return stride, stride
-            stride *= 2
-    return canvas[0] / cells[0], canvas[1] / cells[1]
+def _resize(image: Tensor, size: tuple[int, int], align_corners: bool, antialias: bool) -> Tensor:
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    pixels = image[None] if image.is_floating_point() else image[None].float()
+    return F.interpolate(
+        pixels, size=size, mode='bilinear', align_corners=align_corners, antialias=antialias
+    )[0]
 
 
-def _cells(
-    count: int,
-    stride: float,
-    canvas: int,
-    content: Sequence[float],
-    warp: Warp,
-    align_corners: bool,
+def _zoom_grid(
+    warp: Warp, source: tuple[int, int], size: tuple[int, int], align_corners: bool
+) -> Tensor:
+    x = pixel_positions(size[1], warp.knots_like, align_corners)[None]
+    y = pixel_positions(size[0], warp.knots_like, align_corners)[None]
+    points = warp.raster(x, y, inverse=False)
+    columns = to_index(points[..., 0], source[1], align_corners)
+    rows = to_index(points[..., 1], source[0], align_corners)
+    return to_grid(torch.stack((columns, rows), dim=-1), source)
+
+
+def _zoom_axes(
+    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], align_corners: bool
 ) -> tuple[Tensor, Tensor]:
-    """Positions (1 or N, count) of the cells in units of the content; their step (1 or N, 1)."""
-    like = warp.knots_like
-    if align_corners:
-        steps = [(canvas - 1) / (max(count - 1, 1) * max(size - 1, 1)) for size in content]
-    else:
-        steps = [stride / size for size in content]
-    if len(set(steps)) == 1:
-        steps = steps[:1]
-    # Filled on the device: a tensor made from a list would be copied there, and waited for.
-    step = torch.cat([torch.full((1, 1), s, device=like.device, dtype=like.dtype) for s in steps])
-    index = torch.arange(count, device=like.device, dtype=like.dtype)
-    return (index + (0 if align_corners else 0.5)) * step, step
+    """Source columns and rows, in pixels, of the zoomed columns and rows."""
+    x = pixel_positions(size[1], warp.knots_like, align_corners)[None]
+    y = pixel_positions(size[0], warp.knots_like, align_corners)[None]
+    return (
+        to_index(warp.map_x(x, inverse=False), source[1], align_corners),
+        to_index(warp.map_y(y, inverse=False), source[0], align_corners),
+    )
 
 
-def _sample(image: Tensor, grid: Tensor, align_corners: bool) -> Tensor:
-    """Bilinear sampling in float32 at least, returned in the dtype of the image."""
-    dtype = torch.promote_types(image.dtype, grid.dtype)
-    with torch.autocast(image.device.type, enabled=False):
-        sampled = F.grid_sample(
-            image.to(dtype),
-            grid.to(dtype),
-            mode='bilinear',
-            padding_mode='border',
-            align_corners=align_corners,
-        )
-    return sampled.to(image.dtype)
+def _zoom_taps(
+    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], align_corners: bool
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """What each zoomed column and row takes of the source."""
+    taps = []
+    for axis, function in ((1, warp.map_x), (0, warp.map_y)):
+        count = source[axis]
+        centre = pixel_positions(size[axis], warp.knots_like, align_corners)[None]
+        reach = 0.5 / max(size[axis] - align_corners, 1)
+        low, high = (centre - reach).clamp_min(0), (centre + reach).clamp_max(1)
+        # The mean slope over the pixel, in source pixels for a zoomed one.
+        slope = (function(high, False) - function(low, False)) / (high - low)
+        scale = slope * (count - align_corners) * 2 * reach
+        position = to_index(function(centre, False), count, align_corners)
+        taps.append(triangle_weights(position[0], scale[0], count))
+    return taps[0], taps[1]
+
+
+def _unzoom_grid(warp: Warp, x: CellAxis, y: CellAxis) -> Tensor:
+    points = warp.raster(x.position, y.position, inverse=True)
+    columns = x.index_of(points[..., 0].flatten(1)).view_as(points[..., 0])
+    rows = y.index_of(points[..., 1].flatten(1)).view_as(points[..., 1])
+    cells = (y.position.shape[1], x.position.shape[1])
+    return to_grid(torch.stack((columns, rows), dim=-1), cells)
+
+
+def _unzoom_axes(
+    warp: SeparableWarp, x: CellAxis, y: CellAxis
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Columns and rows to sample at, and which cells lie beyond the content, if any do."""
+    beyond = None
+    if x.overflows or y.overflows:
+        beyond = ((x.position > 1)[:, None, :] | (y.position > 1)[:, :, None])[:, None]
+    return (
+        x.index_of(warp.map_x(x.position, inverse=True)),
+        y.index_of(warp.map_y(y.position, inverse=True)),
+        beyond,
+    )

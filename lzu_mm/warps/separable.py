@@ -21,6 +21,7 @@ class SeparableWarp(Warp):
     """
 
     def __init__(self, knots_x: Tensor, knots_y: Tensor) -> None:
+        super().__init__()
         self.knots_x = knots_x
         self.knots_y = knots_y
 
@@ -32,6 +33,14 @@ class SeparableWarp(Warp):
     def index(self, samples: slice | Tensor) -> SeparableWarp:
         """See :meth:`Warp.index`."""
         return SeparableWarp(self.knots_x[samples], self.knots_y[samples])
+
+    def map_x(self, x: Tensor, inverse: bool) -> Tensor:
+        """T_x or its inverse at x (N, w) or (1, w); outside [0, 1] the identity."""
+        return _map_axis(self.knots_x, x, inverse)
+
+    def map_y(self, y: Tensor, inverse: bool) -> Tensor:
+        """T_y or its inverse at y (N, h) or (1, h); outside [0, 1] the identity."""
+        return _map_axis(self.knots_y, y, inverse)
 
     def map_points(self, points: Tensor, inverse: bool) -> Tensor:
         """See :meth:`Warp.map_points`."""
@@ -47,3 +56,10 @@ class SeparableWarp(Warp):
         return torch.stack(
             (mapped_x[:, None, :].expand(-1, h, -1), mapped_y[:, :, None].expand(-1, -1, w)), dim=-1
         )
+
+
+def _map_axis(knots: Tensor, position: Tensor, inverse: bool) -> Tensor:
+    batch = max(len(knots), len(position))
+    inside = position.clamp(0, 1).expand(batch, -1).contiguous()
+    mapped = (invert if inverse else interpolate)(knots.expand(batch, -1), inside)
+    return torch.where((position >= 0) & (position <= 1), mapped, position)

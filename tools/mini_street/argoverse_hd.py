@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .camera import SHRINK, Lens
+from .camera import CROPS, Lens
 from .files import write_image, write_json
 from .jobs import Job, Task
 from .kinds import ARGOVERSE_CLASSES, KINDS
@@ -122,7 +122,7 @@ def task(preset: str, seed: int) -> Task:
             times = tuple((n, n * _STEP) for n in range(length))
             jobs.append(Job(f'{split}_{k:03d}', (seed, 1, s, k), times, {}, context))
 
-    lens = LENS.shrunk(SHRINK[preset])
+    lens = LENS.cropped(CROPS[preset])
     return Task('argoverse_hd', jobs, partial(frame, lens), Finish(jobs, lens))
 
 

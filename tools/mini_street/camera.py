@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 # Columns: the camera's right, down and forward axes in the frame of its mount.
 _AXES = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
-# How many times smaller than the real cameras' each preset's pictures are, per side.
-SHRINK = {'tiny': 1, 'small': 2, 'standard': 1}
+# How many times smaller than the real cameras' pictures each preset's are, per side.
+CROPS = {'tiny': 1, 'small': 2, 'standard': 1}
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Lens:
     yaw: float = 0.0
     pitch: float = 0.0
 
-    def shrunk(self, factor: int) -> Lens:
-        """The same view in pixels `factor` times as large."""
+    def cropped(self, factor: int) -> Lens:
+        """The middle of the picture, of a height and width `factor` times as small."""
+        height, width = self.height // factor, self.width // factor
         return replace(
             self,
-            height=self.height // factor,
-            width=self.width // factor,
-            focal=self.focal / factor,
-            cx=self.cx / factor,
-            cy=self.cy / factor,
+            height=height,
+            width=width,
+            cx=self.cx - (self.width - width) / 2,
+            cy=self.cy - (self.height - height) / 2,
         )
 
     def cam2ego(self) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .camera import SHRINK, Lens
+from .camera import CROPS, Lens
 from .files import write_image
 from .jobs import Job, Task
 from .kinds import KINDS, SKY_LABEL, TRAIN_IDS
@@ -56,5 +56,5 @@ def task(preset: str, seed: int) -> Task:
             city = _CITIES[split][k % len(_CITIES[split])]
             context = {'split': split, 'city': city, 'name': f'{city}_{k:06d}_000019'}
             jobs.append(Job(f'{split}_{k:03d}', (seed, 2, s, k), ((0, 0.3),), {}, context))
-    lens = LENS.shrunk(SHRINK[preset])
+    lens = LENS.cropped(CROPS[preset])
     return Task('cityscapes', jobs, partial(frame, lens), finish)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .camera import SHRINK, Lens
+from .camera import CROPS, Lens
 from .files import write_bytes, write_image
 from .jobs import Job, Task, split_frames
 from .kinds import KINDS
@@ -204,7 +204,7 @@ def task(preset: str, seed: int) -> Task:
             )
             options = {'around': True, 'light': light, 'travel': 9.0 * samples * _STEP}
             jobs += split_frames(f'{split}_{scene}', (seed, 3, s, k), times, 2, options, context)
-    lenses = {camera: lens.shrunk(SHRINK[preset]) for camera, lens in CAMERAS.items()}
+    lenses = {camera: lens.cropped(CROPS[preset]) for camera, lens in CAMERAS.items()}
     return Task(
         'nuscenes',
         jobs,

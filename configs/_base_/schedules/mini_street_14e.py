@@ -1,5 +1,5 @@
-# From scratch on a small set: AdamW with warm-up and cosine, 10 epochs of batches of 8.
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=10, val_interval=5)
+# From scratch on a small set: AdamW with warm-up and cosine, 14 epochs of batches of 8.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=14, val_interval=14)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -14,8 +14,8 @@ param_scheduler = [
         type='CosineAnnealingLR',
         eta_min_ratio=0.01,
         begin=0,
-        end=10,
-        T_max=10,
+        end=14,
+        T_max=14,
         by_epoch=True,
         convert_to_iter_based=True,
     ),

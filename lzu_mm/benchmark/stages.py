@@ -1,0 +1,97 @@
+"""Where the time of an inference goes."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import Any, Callable
+
+import torch
+from torch import nn
+
+import lzu_mm.data_preprocessors.zoom as zoom_module
+
+from ..data_preprocessors import ZoomMixin
+from ..necks import UnzoomNeck
+
+# In the order in which they run. What belongs to no other is the head, postprocessing included.
+STAGES = (
+    'saliency',
+    'warp',
+    'zoom',
+    'normalise and pad',
+    'backbone',
+    'inner neck',
+    'unzoom',
+    'head',
+)
+
+
+class StageTimer:
+    """Times the stages of a model while it is in effect; a nested stage does not count twice.
+
+    Args:
+        model: A model with or without zoom.
+        synchronise: Waits for the device; called wherever a stage begins or ends.
+    """
+
+    def __init__(self, model: nn.Module, synchronise: Callable[[], None]) -> None:
+        self.model = model
+        self.synchronise = synchronise
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._running: list[str] = []
+        self._since = 0.0
+        self._undo: list[Callable[[], None]] = []
+
+    def __enter__(self) -> StageTimer:
+        preprocessor, neck = self.model.data_preprocessor, getattr(self.model, 'neck', None)
+        self._time(self.model, 'test_step', 'head')
+        self._time(preprocessor, 'forward', 'normalise and pad')
+        self._time(self.model.backbone, 'forward', 'backbone')
+        if isinstance(preprocessor, ZoomMixin):
+            self._time(preprocessor, 'warp', 'warp')
+            self._time(preprocessor.saliency, 'forward', 'saliency')
+            self._time(zoom_module, 'zoom_image', 'zoom')
+        if isinstance(neck, UnzoomNeck):
+            self._time(neck, 'forward', 'unzoom')
+            neck = neck.inner
+        if neck is not None:
+            self._time(neck, 'forward', 'inner neck')
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+
+    def _time(self, owner: Any, name: str, stage: str) -> None:
+        function = getattr(owner, name)
+        own = name in vars(owner)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self._switch(push=stage)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._switch()
+
+        setattr(owner, name, timed)
+        self._undo.append(
+            (lambda: setattr(owner, name, function)) if own else (lambda: delattr(owner, name))
+        )
+
+    def _switch(self, push: str | None = None) -> None:
+        self.synchronise()
+        now = time.perf_counter()
+        if self._running:
+            self.seconds[self._running[-1]] += now - self._since
+        if push is None:
+            self._running.pop()
+        else:
+            self._running.append(push)
+        self._since = time.perf_counter()
+
+
+def synchroniser(device: torch.device) -> Callable[[], None]:
+    """What waits for a device; nothing for a CPU."""
+    return torch.cuda.synchronize if device.type == 'cuda' else lambda: None

@@ -1,0 +1,111 @@
+"""Bilinear sampling at a grid of points, or along one axis after the other.
+
+Convention: positions are pixel indices, pixel i of n having its centre at i. Beyond the first and
+the last centre, the border pixel is returned.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def to_grid(points: Tensor, size: tuple[int, int]) -> Tensor:
+    """Turn pixel indices into what ``grid_sample(align_corners=False)`` takes.
+
+    Args:
+        points: (x, y), shape (..., 2).
+        size: (h, w) of the sampled image.
+
+    Returns:
+        Shape (..., 2).
+    """
+    h, w = size
+    x, y = points.unbind(dim=-1)
+    return torch.stack(((2 * x + 1) / w - 1, (2 * y + 1) / h - 1), dim=-1)
+
+
+def sample_grid(image: Tensor, grid: Tensor) -> Tensor:
+    """Sample at any points, in float32 at least.
+
+    Args:
+        image: Shape (N, C, H, W); integers become floating point.
+        grid: See :func:`to_grid`, shape (N, h, w, 2), or (1, h, w, 2) for all images.
+
+    Returns:
+        Shape (N, C, h, w), in the memory format of the image.
+    """
+    dtype = torch.promote_types(image.dtype, grid.dtype)
+    with torch.autocast(image.device.type, enabled=False):
+        sampled = F.grid_sample(
+            image.to(dtype),
+            grid.to(dtype).expand(image.shape[0], -1, -1, -1),
+            mode='bilinear',
+            padding_mode='border',
+            align_corners=False,
+        )
+    if _is_channels_last(image):
+        sampled = sampled.contiguous(memory_format=torch.channels_last)
+    return sampled.to(image.dtype) if image.is_floating_point() else sampled
+
+
+def sample_axes(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Sample at the raster of x and y: rows first, then columns.
+
+    The same as :func:`sample_grid` at these points, for a fraction of the work: rows are copied as
+    wholes, only those that are needed, and integers become floating point no earlier.
+
+    Args:
+        image: Shape (N, C, H, W); integers become floating point.
+        x: Columns, shape (N, w), or (1, w) for all images.
+        y: Rows, shape (N, h) or (1, h).
+
+    Returns:
+        Shape (N, C, h, w), in the memory format of the image.
+    """
+    n, c, h, w = image.shape
+    with torch.autocast(image.device.type, enabled=False):
+        if _is_channels_last(image):
+            rows = _lerp(image.permute(0, 2, 3, 1).reshape(n, 1, h, w * c), y)
+            pixels = _lerp(rows.reshape(n, y.shape[1], w, c), x)
+            sampled = pixels.permute(0, 3, 1, 2)
+        else:
+            sampled = _lerp_last(_lerp(image, y), x)
+    return sampled.to(image.dtype) if image.is_floating_point() else sampled
+
+
+def _is_channels_last(image: Tensor) -> bool:
+    return not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
+
+
+def _neighbours(position: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The pixels on both sides, and the share of the second."""
+    position = position.clamp(0, count - 1)
+    low = position.detach().long()
+    return low, (low + 1).clamp(max=count - 1), position - low
+
+
+def _lerp(values: Tensor, position: Tensor) -> Tensor:
+    """Interpolate (N, B, n, K) along n at positions (N or 1, m): (N, B, m, K)."""
+    batch, blocks, count, width = values.shape
+    low, high, share = _neighbours(position, count)
+    lines = values.reshape(batch * blocks * count, width)
+    first = torch.arange(batch * blocks, device=values.device).view(batch, blocks, 1) * count
+
+    def take(index: Tensor) -> Tensor:
+        taken = lines.index_select(0, (first + index[:, None]).flatten())
+        return taken.view(batch, blocks, -1, width).to(dtype)
+
+    dtype = torch.promote_types(values.dtype, share.dtype)
+    return torch.lerp(take(low), take(high), share.to(dtype)[:, None, :, None])
+
+
+def _lerp_last(values: Tensor, position: Tensor) -> Tensor:
+    """Interpolate (N, C, H, n) along n at positions (N or 1, m): (N, C, H, m)."""
+    low, high, share = _neighbours(position, values.shape[-1])
+
+    def take(index: Tensor) -> Tensor:
+        return values.gather(-1, index[:, None, None].expand(*values.shape[:-1], -1))
+
+    return torch.lerp(take(low), take(high), share.to(values.dtype)[:, None, None])

@@ -1,0 +1,246 @@
+#!/usr/bin/env python
+"""Time whole inference, data preprocessor included, of several configs against each other.
+
+The configs take turns in one process, on random images of the size of their dataset, with random
+weights unless checkpoints are given. Examples:
+    python tools/benchmark.py configs/retinanet/{uniform,lzu-fixed}_*argoverse-hd-0.5x.py
+    python tools/benchmark.py CONFIG CONFIG --device cuda --amp --batch-size 8 --out times.json
+    python tools/benchmark.py --plot docs/results/retinanet.jsonl --out times.json
+"""
+
+import copy
+import json
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from functools import partial
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+from mmengine.analysis import get_model_complexity_info
+from mmengine.config import Config, DictAction
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
+from rich.progress import track
+
+from lzu_mm.benchmark.environment import describe_machine
+from lzu_mm.benchmark.inputs import NATIVE_SIZES, make_batch, put_detections
+from lzu_mm.benchmark.report import write_report
+from lzu_mm.benchmark.stages import STAGES, StageTimer, synchroniser
+from lzu_mm.benchmark.tables import markdown
+from lzu_mm.benchmark.timing import interleave, milliseconds
+
+
+def parse_args() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('configs', nargs='*', type=Path, help='the first is what others compare to')
+    parser.add_argument('--checkpoints', nargs='+', help='one for each config')
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument(
+        '--size', type=int, nargs=2, metavar=('H', 'W'), help='of the images (default: dataset)'
+    )
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--threads', type=int, help='of a CPU (default: all)')
+    parser.add_argument('--amp', action='store_true', help='float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--channels-last', action='store_true')
+    parser.add_argument('--compile', action='store_true', help='torch.compile the model')
+    parser.add_argument('--repeats', type=int, default=20)
+    parser.add_argument('--warmup', type=int, default=3)
+    parser.add_argument(
+        '--detections', type=int, default=30, help='in the frame before, for adaptive saliency'
+    )
+    parser.add_argument('--out', type=Path, help='the .json for the times')
+    parser.add_argument(
+        '--plot', type=Path, help='a results file (.jsonl) of tools/experiment.py: write its report '
+        'with the times of --out and the picture of accuracy over latency'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    args = parser.parse_args()
+    if not args.configs and not (args.plot and args.out):
+        parser.error('name the configs to time, or --plot RESULTS --out TIMES to draw')
+    if args.checkpoints and len(args.checkpoints) != len(args.configs):
+        parser.error(f'{len(args.checkpoints)} --checkpoints for {len(args.configs)} configs')
+    if args.repeats < 2 or args.warmup < 1:
+        parser.error('--repeats must be at least 2 and --warmup at least 1')
+    for config in args.configs:
+        if not config.is_file():
+            parser.error(f'no config at {config}')
+    return args
+
+
+def image_size(cfg: Config, wanted: 'Optional[list[int]]') -> 'tuple[int, int]':
+    """Size of the images that reach the zoom."""
+    if wanted:
+        return wanted[0], wanted[1]
+    dataset = cfg.test_dataloader.dataset.type.split('.')[-1]
+    if dataset not in NATIVE_SIZES:
+        raise SystemExit(f'error: the size of the images of {dataset} is not known: set --size H W')
+    return NATIVE_SIZES[dataset]
+
+
+class Candidate:
+    """A model and a batch for it."""
+
+    def __init__(self, path: Path, checkpoint: Optional[str], args: Namespace) -> None:
+        cfg = Config.fromfile(path)
+        cfg.merge_from_dict(args.cfg_options)
+        self.name = path.stem
+        self.args = args
+        self.scope = cfg.default_scope
+        init_default_scope(self.scope)
+        model = MODELS.build(cfg.model)
+        if checkpoint is not None:
+            load_checkpoint(model, checkpoint, map_location='cpu')
+        self.device = torch.device(args.device)
+        self.model = model.to(self.device).eval()
+        if args.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
+            preprocess = self.model.data_preprocessor.forward
+            self.model.data_preprocessor.forward = partial(_channels_last, preprocess)
+        if args.compile:
+            self.model.forward = torch.compile(self.model.forward)
+        self.batch = make_batch(self.scope, image_size(cfg, args.size), args.batch_size)
+
+    @torch.no_grad()
+    def __call__(self) -> None:
+        """One inference."""
+        with torch.autocast(self.device.type, enabled=self.args.amp, dtype=self._dtype()):
+            self.samples = self.model.test_step(self.batch)
+
+    def look_back(self) -> None:
+        """Let adaptive saliency find detections in the frame before."""
+        if self.scope == 'mmdet':
+            put_detections(self.samples, self.args.detections)
+
+    def _dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.device.type == 'cpu' else torch.float16
+
+    def complexity(self) -> 'dict[str, float]':
+        """GFLOPs of an image and millions of parameters, by mmengine's counter."""
+        # A copy: the counter leaves hooks behind.
+        model = copy.deepcopy(self.model)
+        data = model.data_preprocessor(self.batch, False)
+        inputs = data['inputs']
+        if self.scope == 'mmdet3d':
+            inputs = inputs['imgs'][:1]
+            model.forward = lambda images: model.extract_feat({'imgs': images})
+        else:
+            inputs = inputs[:1]
+            model.forward = partial(model.forward, data_samples=data['data_samples'][:1])
+        found = get_model_complexity_info(
+            model, inputs=(inputs,), show_table=False, show_arch=False
+        )
+        return {'gflops': found['flops'] / 1e9, 'mparams': found['params'] / 1e6}
+
+
+def _channels_last(preprocess: Any, *args: Any, **kwargs: Any) -> Any:
+    output = preprocess(*args, **kwargs)
+    inputs = output['inputs']
+    if isinstance(inputs, dict):
+        inputs['imgs'] = inputs['imgs'].contiguous(memory_format=torch.channels_last)
+    else:
+        output['inputs'] = inputs.contiguous(memory_format=torch.channels_last)
+    return output
+
+
+def time_whole(candidates: 'list[Candidate]', args: Namespace) -> 'list[dict[str, float]]':
+    """Time whole inferences in turn."""
+    synchronise = synchroniser(candidates[0].device)
+    turns = args.warmup + args.repeats
+    bar = iter(track(range(turns * len(candidates)), description='whole inference'))
+    next(bar)
+    seconds = []
+
+    def tick() -> None:
+        for candidate in candidates:
+            if hasattr(candidate, 'samples'):
+                candidate.look_back()
+        next(bar, None)
+
+    seconds = interleave(candidates, args.repeats, args.warmup, synchronise, tick)
+    return [milliseconds(found, args.batch_size) for found in seconds]
+
+
+def time_stages(candidate: Candidate, args: Namespace) -> 'dict[str, float]':
+    """Milliseconds an image of each stage; not possible within a compiled model."""
+    timer = StageTimer(candidate.model, synchroniser(candidate.device))
+    with timer:
+        for _ in track(range(args.repeats), description=f'stages of {candidate.name}'):
+            candidate()
+            candidate.look_back()
+    scale = 1000 / args.repeats / args.batch_size
+    return {stage: scale * timer.seconds[stage] for stage in STAGES}
+
+
+def peak_memory(candidate: Candidate) -> Optional[float]:
+    """MiB on a GPU, weights included."""
+    if candidate.device.type != 'cuda':
+        return None
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    candidate()
+    weights = sum(p.numel() * p.element_size() for p in candidate.model.parameters())
+    return (torch.cuda.max_memory_allocated() - before + weights) / 2**20
+
+
+def measure(args: Namespace) -> 'dict[str, Any]':
+    """All there is to know of the configs."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    checkpoints = args.checkpoints or [None] * len(args.configs)
+    candidates = [Candidate(*pair, args) for pair in zip(args.configs, checkpoints)]
+    results = []
+    for candidate, whole in zip(candidates, time_whole(candidates, args)):
+        stages = {} if args.compile else time_stages(candidate, args)
+        results.append(
+            {
+                'config': candidate.name,
+                'ms': {'total': whole['median'], 'low': whole['low'], 'high': whole['high']},
+                'stages_ms': stages,
+                'peak_mib': peak_memory(candidate),
+                **candidate.complexity(),
+            }
+        )
+    kept = ('batch_size', 'device', 'amp', 'channels_last', 'compile', 'repeats')
+    settings = {name: getattr(args, name) for name in kept}
+    settings['threads'] = torch.get_num_threads()
+    return {'machine': describe_machine(), 'settings': settings, 'results': results}
+
+
+def table(results: 'list[dict[str, Any]]') -> str:
+    """The results as Markdown; the last column is the ratio to the first config."""
+    memory = any(result['peak_mib'] for result in results)
+    header = ['ms an image', 'GFLOPs', 'total', 'quartiles']
+    stages = [stage for stage in STAGES if any(stage in r['stages_ms'] for r in results)]
+    header += [*stages, *(['MiB'] if memory else []), 'ratio']
+    rows = []
+    for result in results:
+        ms = result['ms']
+        row = [result['config'], f'{result["gflops"]:.1f}', f'{ms["total"]:.1f}']
+        row += [f'{ms["low"]:.1f}–{ms["high"]:.1f}']
+        row += [f'{result["stages_ms"][stage]:.2f}' for stage in stages]
+        row += [f'{result["peak_mib"]:.0f}'] if memory else []
+        rows.append([*row, f'{ms["total"] / results[0]["ms"]["total"]:.3f}'])
+    return markdown(header, rows)
+
+
+def main() -> None:
+    """Time, print, write and draw."""
+    args = parse_args()
+    if args.configs:
+        if args.out and args.out.exists():
+            raise SystemExit(f'error: --out {args.out} exists; remove it or choose another name')
+        measured = measure(args)
+        print(json.dumps({**measured['machine'], **measured['settings']}))
+        print(table(measured['results']))
+        if args.out:
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            args.out.write_text(json.dumps(measured, indent=1) + '\n')
+    if args.plot:
+        write_report(args.plot, latency=args.out)
+        print(f'report with latencies: {args.plot.with_suffix(".md")}, {args.plot.with_suffix(".png")}')
+
+
+if __name__ == '__main__':
+    main()
