@@ -10,6 +10,8 @@ among H_0(x) < H_1(x) < …, and the column of cells likewise.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -71,40 +73,96 @@ class BilinearWarp(Warp):
         columns = self.knots.transpose(1, 2)
         return _graphs(columns[..., 1], columns[..., 0], y)
 
-    def _corners(self, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The cell as corner + a·right + b·down + a·b·twist, each (N, P, 2)."""
-        width = self.knots.shape[2]
-        knots = self.knots.flatten(1, 2)
-
-        def take(offset: int) -> Tensor:
-            index = (row * width + column + offset)[..., None].expand(-1, -1, 2)
-            return knots.gather(1, index)
-
-        corner, right, down, far = take(0), take(1), take(width), take(width + 1)
-        return corner, right - corner, down - corner, corner - right - down + far
+    def _cell(self, row: Tensor, column: Tensor) -> _Cell:
+        """The cells (N, P) as corner + a·right + b·down + a·b·twist."""
+        corner = self.knots[:, :-1, :-1]
+        right = self.knots[:, :-1, 1:] - corner
+        down = self.knots[:, 1:, :-1] - corner
+        twist = self.knots[:, 1:, 1:] - corner - right - down
+        batch, rows, columns, _ = corner.shape
+        coefficients = torch.cat((corner, right, down, twist), dim=-1).view(-1, 8)
+        first = torch.arange(batch, device=row.device)[:, None] * (rows * columns)
+        taken = coefficients.index_select(0, (first + row * columns + column).flatten())
+        # One contiguous plane for each coefficient: what follows are sums of planes.
+        return _Cell(*taken.t().contiguous().view(8, *row.shape).unbind())
 
     def _forward(self, points: Tensor) -> Tensor:
         column, a = segment(points[..., 0], self.knots.shape[2])
         row, b = segment(points[..., 1], self.knots.shape[1])
-        return _bilinear(self._corners(row, column), a, b)
+        return torch.stack(self._cell(row, column).at(a, b), dim=-1)
 
     def _invert_in_cell(self, points: Tensor, row: Tensor, column: Tensor) -> Tensor:
-        cell = self._corners(row, column)
+        cell = self._cell(row, column)
+        x, y = (axis.contiguous() for axis in points.unbind(dim=-1))
         with torch.no_grad():
-            a, b = _solve(cell, points)
-            _, right, down, twist = cell
-            along = right + b[..., None] * twist
-            across = down + a[..., None] * twist
+            a, b = cell.solve(x, y)
+        if self.knots.requires_grad or points.requires_grad:
+            a, b = cell.newton_step(x, y, a, b)
+        a = (column + a.clamp(0, 1)) / (self.knots.shape[2] - 1)
+        b = (row + b.clamp(0, 1)) / (self.knots.shape[1] - 1)
+        return torch.stack((a, b), dim=-1)
+
+
+class _Cell(NamedTuple):
+    """Cells as corner + a·right + b·down + a·b·twist, all coefficients of one shape."""
+
+    x: Tensor
+    y: Tensor
+    right_x: Tensor
+    right_y: Tensor
+    down_x: Tensor
+    down_y: Tensor
+    twist_x: Tensor
+    twist_y: Tensor
+
+    def at(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """The points at (a, b)."""
+        return (
+            self.x + a * (self.right_x + b * self.twist_x) + b * self.down_x,
+            self.y + a * (self.right_y + b * self.twist_y) + b * self.down_y,
+        )
+
+    def solve(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Closed-form inverse in convex cells.
+
+        Eliminating a from point = corner + a·right + b·down + a·b·twist leaves a quadratic in b; of
+        its roots the one written here lies in the cell, and the form stays exact as the twist
+        vanishes. A point outside the cell, as only those beyond the reach of T are, gives a or b
+        outside [0, 1].
+        """
+        x, y = x - self.x, y - self.y
+        constant = x * self.right_y - y * self.right_x
+        linear = self.right_x * self.down_y - self.right_y * self.down_x
+        linear = linear + x * self.twist_y - y * self.twist_x
+        square = self.twist_x * self.down_y - self.twist_y * self.down_x
+        root = (linear.square() - 4 * square * constant).clamp_min(0).sqrt()
+        tiny = torch.finfo(x.dtype).eps ** 2
+        b = -2 * constant / (linear + root).clamp_min(tiny)
+        along_x, along_y = self.right_x + b * self.twist_x, self.right_y + b * self.twist_y
+        length = (along_x.square() + along_y.square()).clamp_min(tiny)
+        a = ((x - b * self.down_x) * along_x + (y - b * self.down_y) * along_y) / length
+        return a, b
+
+    def newton_step(
+        self, x: Tensor, y: Tensor, a: Tensor, b: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One Newton step from the solution.
+
+        It leaves the value where it is and carries the derivative of the inverse function, with no
+        root to differentiate.
+        """
+        with torch.no_grad():
+            along_x, along_y = self.right_x + b * self.twist_x, self.right_y + b * self.twist_y
+            across_x, across_y = self.down_x + a * self.twist_x, self.down_y + a * self.twist_y
             # Positive inside a convex cell; beyond the reach of T it may be anything.
-            determinant = _cross(along, across).clamp_min(torch.finfo(points.dtype).eps ** 2)
-        # One Newton step from the solution: it leaves the value where it is and carries the
-        # derivative of the inverse function, with no root to differentiate.
-        residual = points - _bilinear(cell, a, b)
-        a = (a + _cross(residual, across) / determinant).clamp(0, 1)
-        b = (b + _cross(along, residual) / determinant).clamp(0, 1)
-        x = (column + a) / (self.knots.shape[2] - 1)
-        y = (row + b) / (self.knots.shape[1] - 1)
-        return torch.stack((x, y), dim=-1)
+            determinant = along_x * across_y - along_y * across_x
+            determinant = determinant.clamp_min(torch.finfo(x.dtype).eps ** 2)
+        here_x, here_y = self.at(a, b)
+        x, y = x - here_x, y - here_y
+        return (
+            a + (x * across_y - y * across_x) / determinant,
+            b + (along_x * y - along_y * x) / determinant,
+        )
 
 
 def _graphs(argument: Tensor, value: Tensor, query: Tensor) -> Tensor:
@@ -119,33 +177,3 @@ def _band(levels: Tensor, target: Tensor) -> Tensor:
     """Index of the band between rising levels (N, Q, L) that holds each target (N, Q, K)."""
     above = torch.searchsorted(levels, target.contiguous())
     return (above - 1).clamp(0, levels.shape[-1] - 2)
-
-
-def _cross(a: Tensor, b: Tensor) -> Tensor:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-
-
-def _bilinear(cell: tuple[Tensor, ...], a: Tensor, b: Tensor) -> Tensor:
-    corner, right, down, twist = cell
-    a, b = a[..., None], b[..., None]
-    return corner + a * right + b * down + a * b * twist
-
-
-def _solve(cell: tuple[Tensor, ...], points: Tensor) -> tuple[Tensor, Tensor]:
-    """Closed-form inverse of the bilinear map of a convex cell.
-
-    Eliminating a from points = corner + a·right + b·down + a·b·twist leaves a quadratic in b; of
-    its roots the one written here lies in the cell, and the form stays exact as the twist vanishes.
-    A point outside the cell, as only those beyond the reach of T are, gives a or b outside [0, 1].
-    """
-    corner, right, down, twist = cell
-    offset = points - corner
-    constant = _cross(offset, right)
-    linear = _cross(right, down) + _cross(offset, twist)
-    square = _cross(twist, down)
-    root = (linear.square() - 4 * square * constant).clamp_min(0).sqrt()
-    tiny = torch.finfo(points.dtype).eps ** 2
-    b = (-2 * constant / (linear + root).clamp_min(tiny))[..., None]
-    along = right + b * twist
-    a = ((offset - b * down) * along).sum(-1) / along.square().sum(-1).clamp_min(tiny)
-    return a, b[..., 0]

@@ -2,8 +2,9 @@
 
 Convention: see :mod:`lzu_mm.warps.base` and :mod:`lzu_mm.warps.cells`.
 
-Separable warps are sampled one axis after the other on a CPU; a GPU does better with the single
-kernel of ``grid_sample``, as do all other warps.
+On a CPU, images and channels-last features of a separable warp are sampled one axis after the
+other. ``grid_sample`` is faster on contiguous features, and is one kernel instead of many on a GPU;
+all other warps need it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from .antialias import filter_axes, triangle_weights
 from .base import Warp, pixel_positions, to_index
 from .cells import CellAxis, cell_axes
-from .resample import sample_axes, sample_grid, to_grid
+from .resample import is_channels_last, sample_axes, sample_grid, to_grid
 from .separable import SeparableWarp
 
 
@@ -86,7 +87,8 @@ def unzoom_feature(
     def axes() -> tuple[CellAxis, CellAxis]:
         return cell_axes(cells, content, canvas, warp.knots_like, align_corners)
 
-    if isinstance(warp, SeparableWarp) and feature.device.type == 'cpu':
+    on_cpu = feature.device.type == 'cpu'
+    if isinstance(warp, SeparableWarp) and on_cpu and is_channels_last(feature):
         x, y, beyond = warp.once(('axes', *level), lambda: _unzoom_axes(warp, *axes()))
         sampled = sample_axes(feature, x, y)
         return sampled if beyond is None else torch.where(beyond, feature, sampled)
