@@ -121,7 +121,7 @@ def invert(warp: Warp, size: 'tuple[int, int]') -> Any:
     y = ((torch.arange(size[0], device=like.device) + 0.5) / size[0])[None]
     if isinstance(warp, SeparableWarp):
         return warp.map_x(x, inverse=True), warp.map_y(y, inverse=True)
-    return warp.raster(x, y, inverse=True)
+    return warp.raster(x, y, inverse=True, inside=True)
 
 
 def as_points(inverse: Any) -> torch.Tensor:

@@ -155,19 +155,23 @@ class Warp(ABC):
         """
         return 2 * self._raster(size, align_corners, inverse=True) - 1
 
-    def raster(self, x: Tensor, y: Tensor, inverse: bool) -> Tensor:
+    def raster(self, x: Tensor, y: Tensor, inverse: bool, inside: bool = False) -> Tensor:
         """Map the raster spanned by x and y positions.
 
         Args:
             x: Normalised x of the raster's columns, shape (N, w) or (1, w); any range.
             y: Normalised y of the raster's rows, shape (N, h) or (1, h); any range.
             inverse: Map source to zoomed instead of zoomed to source.
+            inside: Whether all positions are known to lie in [0, 1].
 
         Returns:
             Normalised points, shape (N, h, w, 2), equal to the input outside [0, 1].
         """
         batch = max(len(self), len(x), len(y))
-        x, y = x.expand(batch, -1), y.expand(batch, -1)
+        x, y = x.expand(batch, -1).contiguous(), y.expand(batch, -1).contiguous()
+        warps = self if len(self) == batch else self.index(torch.zeros_like(x[:, 0]).long())
+        if inside:
+            return warps.map_axes(x, y, inverse)
         identity = torch.stack(
             (
                 x[:, None, :].expand(-1, y.shape[1], -1),
@@ -175,7 +179,6 @@ class Warp(ABC):
             ),
             dim=-1,
         )
-        warps = self if len(self) == batch else self.index(torch.zeros_like(x[:, 0]).long())
         mapped = warps.map_axes(x.clamp(0, 1), y.clamp(0, 1), inverse)
         return torch.where(_inside(identity), mapped, identity)
 
@@ -185,9 +188,7 @@ class Warp(ABC):
             raise ValueError(f'the grid size must be (h, w) with both at least 1, got {size}')
         x = pixel_positions(w, self.knots_like, align_corners)
         y = pixel_positions(h, self.knots_like, align_corners)
-        return self.map_axes(
-            x.expand(len(self), -1).contiguous(), y.expand(len(self), -1).contiguous(), inverse
-        )
+        return self.raster(x[None], y[None], inverse, inside=True)
 
     def _map(self, points: Tensor, inverse: bool) -> Tensor:
         if points.dim() != 3 or points.shape[-1] != 2:

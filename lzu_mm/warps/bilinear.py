@@ -42,26 +42,24 @@ class BilinearWarp(Warp):
 
     def map_points(self, points: Tensor, inverse: bool) -> Tensor:
         """See :meth:`Warp.map_points`."""
+        x, y = (axis.contiguous() for axis in points.unbind(dim=-1))
         if not inverse:
-            return self._forward(points)
-        x, y = points.detach().unbind(dim=-1)
+            return self._forward(x, y)
         with torch.no_grad():
             row = _band(self._row_heights(x), y[..., None])[..., 0]
             column = _band(self._column_offsets(y), x[..., None])[..., 0]
-        return self._invert_in_cell(points, row, column)
+        return self._invert_in_cell(x, y, row, column)
 
     def map_axes(self, x: Tensor, y: Tensor, inverse: bool) -> Tensor:
         """See :meth:`Warp.map_axes`."""
         batch, h, w = len(self), y.shape[1], x.shape[1]
-        raster = torch.stack(
-            (x[:, None, :].expand(-1, h, -1), y[:, :, None].expand(-1, -1, w)), dim=-1
-        ).flatten(1, 2)
+        points = x[:, None].expand(-1, h, -1).flatten(1), y[..., None].expand(-1, -1, w).flatten(1)
         if not inverse:
-            return self._forward(raster).view(batch, h, w, 2)
+            return self._forward(*points).view(batch, h, w, 2)
         with torch.no_grad():
             row = _band(self._row_heights(x), y[:, None].expand(-1, w, -1)).transpose(1, 2)
             column = _band(self._column_offsets(y), x[:, None].expand(-1, h, -1))
-        zoomed = self._invert_in_cell(raster, row.flatten(1), column.flatten(1))
+        zoomed = self._invert_in_cell(*points, row.flatten(1), column.flatten(1))
         return zoomed.view(batch, h, w, 2)
 
     def _row_heights(self, x: Tensor) -> Tensor:
@@ -79,24 +77,23 @@ class BilinearWarp(Warp):
         right = self.knots[:, :-1, 1:] - corner
         down = self.knots[:, 1:, :-1] - corner
         twist = self.knots[:, 1:, 1:] - corner - right - down
-        batch, rows, columns, _ = corner.shape
-        coefficients = torch.cat((corner, right, down, twist), dim=-1).view(-1, 8)
-        first = torch.arange(batch, device=row.device)[:, None] * (rows * columns)
-        taken = coefficients.index_select(0, (first + row * columns + column).flatten())
+        columns = corner.shape[2]
+        coefficients = torch.cat((corner, right, down, twist), dim=-1).flatten(1, 2)
         # One contiguous plane for each coefficient: what follows are sums of planes.
-        return _Cell(*taken.t().contiguous().view(8, *row.shape).unbind())
+        planes = coefficients.permute(2, 0, 1).contiguous()
+        index = (row * columns + column).expand(8, -1, -1)
+        return _Cell(*planes.gather(2, index).unbind())
 
-    def _forward(self, points: Tensor) -> Tensor:
-        column, a = segment(points[..., 0], self.knots.shape[2])
-        row, b = segment(points[..., 1], self.knots.shape[1])
+    def _forward(self, x: Tensor, y: Tensor) -> Tensor:
+        column, a = segment(x, self.knots.shape[2])
+        row, b = segment(y, self.knots.shape[1])
         return torch.stack(self._cell(row, column).at(a, b), dim=-1)
 
-    def _invert_in_cell(self, points: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    def _invert_in_cell(self, x: Tensor, y: Tensor, row: Tensor, column: Tensor) -> Tensor:
         cell = self._cell(row, column)
-        x, y = (axis.contiguous() for axis in points.unbind(dim=-1))
         with torch.no_grad():
             a, b = cell.solve(x, y)
-        if self.knots.requires_grad or points.requires_grad:
+        if self.knots.requires_grad or x.requires_grad or y.requires_grad:
             a, b = cell.newton_step(x, y, a, b)
         a = (column + a.clamp(0, 1)) / (self.knots.shape[2] - 1)
         b = (row + b.clamp(0, 1)) / (self.knots.shape[1] - 1)

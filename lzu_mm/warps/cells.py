@@ -30,9 +30,9 @@ class CellAxis:
     offset: float
     overflows: bool
 
-    def index_of(self, position: Tensor) -> Tensor:
-        """The cell, whole at its centre, at a position."""
-        return position / self.step - self.offset
+    def index_of(self, position: Tensor, axes: int = 1) -> Tensor:
+        """The cell, whole at its centre, at positions (N, …) with so many axes beside N."""
+        return position / self.step.view(-1, *[1] * axes) - self.offset
 
 
 def cell_axes(

@@ -14,18 +14,18 @@ from torch import Tensor
 _BAND = 2**18
 
 
-def to_grid(points: Tensor, size: tuple[int, int]) -> Tensor:
+def to_grid(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
     """Turn pixel indices into what ``grid_sample(align_corners=False)`` takes.
 
     Args:
-        points: (x, y), shape (..., 2).
+        x: Any shape.
+        y: The same shape.
         size: (h, w) of the sampled image.
 
     Returns:
         Shape (..., 2).
     """
     h, w = size
-    x, y = points.unbind(dim=-1)
     return torch.stack(((2 * x + 1) / w - 1, (2 * y + 1) / h - 1), dim=-1)
 
 

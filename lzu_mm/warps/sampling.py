@@ -110,10 +110,10 @@ def _zoom_grid(
 ) -> Tensor:
     x = pixel_positions(size[1], warp.knots_like, align_corners)[None]
     y = pixel_positions(size[0], warp.knots_like, align_corners)[None]
-    points = warp.raster(x, y, inverse=False)
+    points = warp.raster(x, y, inverse=False, inside=True)
     columns = to_index(points[..., 0], source[1], align_corners)
     rows = to_index(points[..., 1], source[0], align_corners)
-    return to_grid(torch.stack((columns, rows), dim=-1), source)
+    return to_grid(columns, rows, source)
 
 
 def _zoom_axes(
@@ -147,11 +147,12 @@ def _zoom_taps(
 
 
 def _unzoom_grid(warp: Warp, x: CellAxis, y: CellAxis) -> Tensor:
-    points = warp.raster(x.position, y.position, inverse=True)
-    columns = x.index_of(points[..., 0].flatten(1)).view_as(points[..., 0])
-    rows = y.index_of(points[..., 1].flatten(1)).view_as(points[..., 1])
+    inside = not (x.overflows or y.overflows)
+    points = warp.raster(x.position, y.position, inverse=True, inside=inside)
+    columns = x.index_of(points[..., 0], 2)
+    rows = y.index_of(points[..., 1], 2)
     cells = (y.position.shape[1], x.position.shape[1])
-    return to_grid(torch.stack((columns, rows), dim=-1), cells)
+    return to_grid(columns, rows, cells)
 
 
 def _unzoom_axes(
