@@ -23,7 +23,7 @@ class ZoomSettings:
         align_corners: Put pixel centres at the ends of the axes, as the authors of LZU did.
         max_magnification: Bound of the local magnification of an axis, above 1.
         antialias: Where the zoom minifies, average over the source pixels that a pixel stands for
-            instead of taking the nearest; needs ``separable``.
+            instead of taking the nearest; needs ``separable`` and no ``align_corners``.
 
     Raises:
         ValueError: If not exactly one of ``scale`` and ``size`` is given, or one is out of range.
@@ -47,10 +47,10 @@ class ZoomSettings:
             )
         if self.scale is not None and not 0 < self.scale <= _MAX_SCALE:
             raise ValueError(f'zoom.scale must be in (0, {_MAX_SCALE}], got {self.scale}')
-        if self.antialias and not self.separable:
+        if self.antialias and (self.align_corners or not self.separable):
             raise ValueError(
-                'zoom.antialias=True needs a separable warp: set zoom.separable=True, or '
-                'zoom.antialias=False'
+                'zoom.antialias=True needs zoom.separable=True and zoom.align_corners=False: set '
+                'these, or zoom.antialias=False'
             )
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ValueError(f'zoom.size must be (h, w), both at least 1, got {self.size}')

@@ -43,8 +43,10 @@ def zoom_image(
         Zoomed image, shape (C, h, w); the image itself where there is nothing to do.
 
     Raises:
-        ValueError: If a non-separable warp is to be anti-aliased.
+        ValueError: If a non-separable warp is to be anti-aliased, or one with ``align_corners``.
     """
+    if antialias and align_corners:
+        raise ValueError('antialias takes align_corners=False')
     if warp is None:
         return _resize(image, size, align_corners, antialias)
     source = (image.shape[-2], image.shape[-1])
@@ -52,7 +54,7 @@ def zoom_image(
     if antialias:
         if not isinstance(warp, SeparableWarp):
             raise ValueError('antialias takes a separable warp: set separable=True')
-        taps = warp.once(('taps', *key), lambda: _zoom_taps(warp, *key))
+        taps = warp.once(('taps', *key), lambda: _zoom_taps(warp, source, size))
         return filter_axes(image, *taps)
     if isinstance(warp, SeparableWarp) and image.device.type == 'cpu':
         axes = warp.once(('zoom axes', *key), lambda: _zoom_axes(warp, *key))
@@ -129,20 +131,16 @@ def _zoom_axes(
 
 
 def _zoom_taps(
-    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], align_corners: bool
+    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int]
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """What each zoomed column and row takes of the source."""
     taps = []
     for axis, function in ((1, warp.map_x), (0, warp.map_y)):
-        count = source[axis]
-        centre = pixel_positions(size[axis], warp.knots_like, align_corners)[None]
-        reach = 0.5 / max(size[axis] - align_corners, 1)
-        low, high = (centre - reach).clamp_min(0), (centre + reach).clamp_max(1)
-        # The mean slope over the pixel, in source pixels for a zoomed one.
-        slope = (function(high, False) - function(low, False)) / (high - low)
-        scale = slope * (count - align_corners) * 2 * reach
-        position = to_index(function(centre, False), count, align_corners)
-        taps.append(triangle_weights(position[0], scale[0], count))
+        centre = pixel_positions(size[axis], warp.knots_like)[None]
+        half = 0.5 / size[axis]
+        scale = source[axis] * (function(centre + half, False) - function(centre - half, False))
+        position = to_index(function(centre, False), source[axis])
+        taps.append(triangle_weights(position[0], scale[0], source[axis]))
     return taps[0], taps[1]
 
 

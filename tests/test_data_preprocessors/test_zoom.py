@@ -1,5 +1,6 @@
 """The zoom itself: settings, warps, flips, and what the parent does with the small image."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -11,7 +12,7 @@ from mmengine.registry import MODELS
 from mmengine.runner.amp import autocast
 
 from lzu_mm.data_preprocessors import ZoomSettings
-from lzu_mm.warps import saliency_to_warp
+from lzu_mm.warps import saliency_to_warp, zoom_image
 
 from ..models import UNIFORM, batch
 
@@ -71,6 +72,32 @@ def test_a_fixed_map_follows_the_flip(saliency_file, direction):
     plain, flipped = module(data)['inputs']
     torch.testing.assert_close(flipped, plain.flip(dims), rtol=0, atol=0.05)
     assert (plain - plain.flip(dims)).abs().max() > 10
+
+
+def test_one_warp_of_a_fixed_map_serves_all_batches(saliency_file, monkeypatch):
+    module = build(dict(size=(32, 48), saliency=fixed(saliency_file), attraction_fwhm=4))
+    data = batch('retinanet', [(60, 90), (80, 100)])
+    expected = module(data)['inputs']
+    warp = module.link.batch.warp
+    with monkeypatch.context() as patch:
+        patch.setattr('lzu_mm.data_preprocessors.zoom.saliency_to_warp', None)
+        assert torch.equal(module(data)['inputs'], expected)
+        copied = copy.deepcopy(module)
+        assert torch.equal(copied(data)['inputs'], expected)
+    assert module.link.batch.warp is warp
+    # Another map, as after `module.saliency = …` or a move to another device, is another warp.
+    module.saliency.map = module.saliency.map.flip(-1)
+    assert (module(data)['inputs'] - expected).abs().max() > 10
+
+
+def test_antialiasing_is_passed_on(saliency_file):
+    zoom = dict(size=(16, 24), saliency=fixed(saliency_file), attraction_fwhm=4)
+    data = batch('retinanet', [(120, 180)])
+    module = build(dict(zoom, antialias=True))
+    zoomed = module(data)['inputs'][0]
+    expected = zoom_image(data['inputs'][0], module.link.batch.warp, (16, 24), antialias=True)
+    assert torch.equal(zoomed, expected)
+    assert not torch.allclose(zoomed, build(zoom)(data)['inputs'][0], atol=1)
 
 
 def test_geometry_keeps_single_precision_under_autocast(saliency_file):
@@ -164,6 +191,8 @@ def test_nothing_enters_the_state_dict(saliency_file):
         (dict(saliency=UNIFORM, scale=5), r'zoom\.scale'),
         (dict(saliency=UNIFORM, size=(4,)), r'zoom\.size'),
         (dict(saliency=UNIFORM, size=(0, 4)), r'zoom\.size'),
+        (dict(saliency=UNIFORM, scale=1, antialias=True, separable=False), r'zoom\.antialias'),
+        (dict(saliency=UNIFORM, scale=1, antialias=True, align_corners=True), r'zoom\.antialias'),
         (dict(saliency=UNIFORM, scale=1, fwhm=4), r"no setting \['fwhm'\]"),
     ],
 )

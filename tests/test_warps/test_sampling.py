@@ -104,10 +104,13 @@ def test_gradient_reaches_the_saliency_through_zoom_and_unzoom():
     assert torch.autograd.gradcheck(run, (saliency,))
 
 
-def test_compiles_to_one_graph():
+@pytest.mark.parametrize('antialias', [True, False])
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+def test_compiles_to_one_graph(antialias, memory_format):
     def run(saliency, image):
         warp = saliency_to_warp(saliency)
-        zoomed = zoom_image(image, warp, (32, 48))[None]
+        zoomed = zoom_image(image, warp, (32, 48), antialias=antialias)[None]
+        zoomed = zoomed.contiguous(memory_format=memory_format)
         return unzoom_feature(zoomed, warp, [(32, 48)], (32, 48))
 
     saliency, image = hot_corner(), torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8)

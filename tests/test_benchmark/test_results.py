@@ -1,0 +1,75 @@
+"""Results files, their tables and pictures."""
+
+import json
+
+import cv2
+import pytest
+
+from lzu_mm.benchmark.report import read_latencies, write_report
+from lzu_mm.benchmark.results import Run, append_run, read_runs, summarise
+
+AP, AP_S = 'coco/bbox_mAP', 'coco/bbox_mAP_s'
+RUNS = [
+    Run('uniform_a', 0, {}, False, {AP: 0.10, AP_S: 0.01}, 60.0, {'commit': 'abc'}),
+    Run('lzu_a', 0, {'zoom.fwhm': '4'}, False, {AP: 0.2, AP_S: 0.05}),
+    Run('uniform_a', 1, {}, False, {AP: 0.14, AP_S: 0.03}),
+    Run('uniform_a', 1, {}, True, {AP: 0.5, AP_S: 0.5}),
+    Run('pspnet', 0, {}, False, {'mIoU': 0.9}),
+]
+
+
+@pytest.fixture
+def results(tmp_path):
+    path = tmp_path / 'made' / 'results.jsonl'
+    for run in RUNS:
+        append_run(path, run)
+    return path
+
+
+def test_runs_come_back(results):
+    assert read_runs(results) == RUNS
+    assert read_runs(results.with_name('none.jsonl')) == []
+
+
+def test_runs_that_differ_by_their_seed_are_one_row():
+    summaries = summarise(RUNS)
+    assert [s.label for s in summaries] == ['uniform_a', 'lzu_a (fwhm=4)', 'uniform_a', 'pspnet']
+    first = summaries[0]
+    assert first.seeds == [0, 1]
+    assert first.mean(AP) == pytest.approx(0.12)
+    assert first.std(AP) == pytest.approx(0.02 * 2**0.5)
+    assert summaries[1].std(AP) is None
+
+
+def test_report(results, tmp_path):
+    write_report(results)
+    table = results.with_suffix('.md').read_text().splitlines()
+    assert table[0] == '| config | seeds | bbox_mAP | bbox_mAP_s | mIoU |'
+    assert table[2] == '| uniform_a | 2 | 12.0 ± 2.8 | 2.0 ± 1.4 |  |'
+    assert table[3] == '| lzu_a (fwhm=4) | 1 | 20.0 | 5.0 |  |'
+    assert table[5] == '| pspnet | 1 |  |  | 0.9 |'
+    lines = results.with_suffix('.csv').read_text().splitlines()
+    assert lines[1] == 'uniform_a,2,12.0 ± 2.8,2.0 ± 1.4,'
+    assert not results.with_suffix('.png').exists()
+
+
+def test_report_with_latencies(results, tmp_path):
+    latency = tmp_path / 'times.json'
+    times = [{'config': 'uniform_a', 'ms': {'total': 7.04}}, {'config': 'lzu_a', 'ms': {'total': 9}}]
+    latency.write_text(json.dumps({'results': times}))
+    write_report(results, [AP], latency)
+    table = results.with_suffix('.md').read_text().splitlines()
+    assert table[2] == '| uniform_a | 2 | 12.0 ± 2.8 | 7.0 |'
+    picture = cv2.imread(str(results.with_suffix('.png')))
+    assert picture is not None and picture.std() > 10
+
+
+def test_bad_files_and_metrics_are_named(results, tmp_path):
+    with pytest.raises(ValueError, match=r"\['coco/segm_mAP'\].*'coco/bbox_mAP'"):
+        write_report(results, ['coco/segm_mAP'])
+    with results.open('a') as file:
+        file.write('{"config": "cut o')
+    with pytest.raises(ValueError, match=r'line 6 of .*results\.jsonl'):
+        read_runs(results)
+    with pytest.raises(ValueError, match=r'tools/benchmark\.py'):
+        read_latencies(tmp_path / 'none.json')
