@@ -232,7 +232,7 @@ def main() -> None:
         if args.out and args.out.exists():
             raise SystemExit(f'error: --out {args.out} exists; remove it or choose another name')
         measured = measure(args)
-        print(json.dumps({**measured['machine'], **measured['settings']}))
+        print(json.dumps({**measured['settings'], **measured['machine']}))
         print(table(measured['results']))
         if args.out:
             args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -101,6 +101,14 @@ def unzoom_feature(
 def _resize(image: Tensor, size: tuple[int, int], align_corners: bool, antialias: bool) -> Tensor:
     if tuple(image.shape[-2:]) == tuple(size):
         return image
+    on_cpu = image.device.type == 'cpu'
+    if on_cpu and not (image.is_floating_point() or align_corners or antialias):
+        # The same, without converting pixels that are not looked at.
+        y, x = (
+            ((torch.arange(count) + 0.5) * (whole / count) - 0.5)[None]
+            for whole, count in zip(image.shape[-2:], size)
+        )
+        return sample_axes(image[None], x, y)[0]
     pixels = image[None] if image.is_floating_point() else image[None].float()
     return F.interpolate(
         pixels, size=size, mode='bilinear', align_corners=align_corners, antialias=antialias

@@ -1,0 +1,72 @@
+"""tools/benchmark.py and tools/benchmark_warps.py: what they report, not how long it takes."""
+
+import json
+
+import pytest
+
+from lzu_mm.benchmark.results import Run, append_run
+from lzu_mm.benchmark.stages import STAGES
+
+from .launching import call, succeed
+
+CONFIGS = [
+    f'configs/retinanet/{name}_retinanet_r18_fpn_mini-street-0.25x.py'
+    for name in ('uniform', 'lzu-adaptive')
+]
+SHORT = ['--size', 120, 192, '--repeats', 2, '--warmup', 1, '--threads', 1]
+
+
+def test_configs_are_timed_stage_by_stage(tmp_path):
+    out = tmp_path / 'times.json'
+    output = succeed('benchmark.py', *CONFIGS, *SHORT, '--out', out)
+    uniform, adaptive = json.loads(out.read_text())['results']
+    for result in (uniform, adaptive):
+        assert list(result['stages_ms']) == list(STAGES)
+        assert result['ms']['low'] <= result['ms']['total'] <= result['ms']['high']
+        for stage in ('zoom', 'normalise and pad', 'backbone', 'inner neck', 'head'):
+            assert result['stages_ms'][stage] > 0
+    assert uniform['stages_ms']['saliency'] == 0 < adaptive['stages_ms']['saliency']
+    assert uniform['gflops'] == adaptive['gflops'] > 0.1
+    (row,) = (line for line in output.splitlines() if line.startswith('| uniform'))
+    assert row.split('|')[-2].strip() == '1.000'
+
+    process = call('benchmark.py', *CONFIGS, '--out', out)
+    assert process.returncode == 1
+    assert 'exists' in process.stdout
+
+    results = tmp_path / 'results.jsonl'
+    append_run(results, Run(uniform['config'], 0, metrics={'coco/bbox_mAP': 0.3}))
+    succeed('benchmark.py', '--plot', results, '--out', out)
+    assert f'{uniform["ms"]["total"]:.1f}' in results.with_suffix('.md').read_text()
+    assert results.with_suffix('.png').is_file()
+
+
+@pytest.mark.parametrize('option', ['--compile', '--channels-last', '--amp'])
+def test_other_ways_to_run(option):
+    if option == '--compile':
+        pytest.importorskip('torch._inductor')
+    config = 'configs/pspnet/uniform_pspnet_r18-d8_mini-street-0.25x.py'
+    assert '| uniform_pspnet' in succeed('benchmark.py', config, *SHORT, option)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ((), 'name the configs'),
+        (('none.py',), 'no config at none.py'),
+        ((CONFIGS[0], '--checkpoints', 'a', 'b'), '2 --checkpoints for 1 configs'),
+        ((CONFIGS[0], '--repeats', 1), '--repeats must be at least 2'),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    process = call('benchmark.py', *arguments)
+    assert process.returncode == 2
+    assert message in process.stdout
+
+
+def test_warps_are_timed_beside_the_plain_way(tmp_path):
+    out = tmp_path / 'warps.json'
+    succeed('benchmark_warps.py', '--repeats', 2, '--threads', 1, '--out', out)
+    results = json.loads(out.read_text())['results']
+    assert len(results) == 11
+    assert all(result['ours']['median'] > 0 < result['plain']['median'] for result in results)

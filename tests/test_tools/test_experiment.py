@@ -1,0 +1,73 @@
+"""tools/experiment.py, from training to the table."""
+
+import json
+
+import pytest
+
+from .launching import call, succeed
+from .test_train_test import RETINANET_SHORT
+
+UNIFORM = 'configs/retinanet/uniform_retinanet_r18_fpn_mini-street-0.25x.py'
+NAME = 'uniform_retinanet_r18_fpn_mini-street-0.25x'
+OPTIONS = ['--cfg-options', *RETINANET_SHORT, 'train_cfg.max_epochs=1']
+
+
+@pytest.mark.slow
+def test_a_grid_is_run_once(mini_street, tmp_path):
+    results = tmp_path / 'results.jsonl'
+    grid = [
+        'experiment.py', UNIFORM, '--seeds', 3, 4, '--jobs', 2, '--work-dir', tmp_path / 'work',
+        '--results', results, *OPTIONS,
+    ]  # fmt: skip
+    output = succeed(*grid, mini_street=mini_street)
+    assert '2 runs, 0 in' in output
+    runs = [json.loads(line) for line in results.read_text().splitlines()]
+    assert {(run['config'], run['seed']) for run in runs} == {(NAME, 3), (NAME, 4)}
+    for run in runs:
+        assert 0 <= run['metrics']['coco/bbox_mAP'] <= 1
+        assert run['train_s'] > 0
+        assert run['options']['train_cfg.max_epochs'] == '1'
+    (table,) = (line for line in output.splitlines() if NAME in line and '±' in line)
+    assert table in results.with_suffix('.md').read_text()
+
+    logs = sorted((tmp_path / 'work').rglob('train.log'))
+    assert [f'seed={seed}' in log.read_text() for seed, log in zip((3, 4), logs)] == [True, True]
+    written = [log.stat().st_mtime_ns for log in logs]
+    assert '2 runs, 2 in' in succeed(*grid, mini_street=mini_street)
+    assert [log.stat().st_mtime_ns for log in logs] == written
+
+    # A run that was stopped before its test goes on from its checkpoint.
+    results.write_text(json.dumps(runs[0]) + '\n')
+    assert '2 runs, 1 in' in succeed(*grid, mini_street=mini_street)
+    again = json.loads(results.read_text().splitlines()[1])
+    assert again['metrics'] == runs[1]['metrics']
+    assert again['train_s'] > runs[1]['train_s']
+
+
+def test_what_fails_is_told(mini_street, tmp_path):
+    process = call(
+        'experiment.py', UNIFORM, '--work-dir', tmp_path, '--results', tmp_path / 'r.jsonl',
+        '--cfg-options', 'model.bbox_head.num_classes=three',
+        mini_street=mini_street,
+    )  # fmt: skip
+    assert process.returncode == 1
+    assert 'train.py ended with 1' in process.stdout
+    assert '1 runs failed' in process.stdout
+    assert not (tmp_path / 'r.jsonl').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ((UNIFORM,), '--results'),
+        (('--results', 'r.jsonl'), 'name the configs'),
+        ((UNIFORM, '--results', 'r.csv'), r'ends in .jsonl'),
+        (('none.py', '--results', 'r.jsonl'), 'no config at none.py'),
+        ((UNIFORM, '--results', 'r.jsonl', '--jobs', 0), '--jobs must be at least 1'),
+        ((UNIFORM, '--results', 'r.jsonl', '--cfg-options', 'a'), 'KEY=VALUE'),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    process = call('experiment.py', *arguments)
+    assert process.returncode == 2
+    assert message in process.stdout
