@@ -51,8 +51,10 @@ def parse_args() -> Namespace:
     )
     parser.add_argument('--out', type=Path, help='the .json for the times')
     parser.add_argument(
-        '--plot', type=Path, help='a results file (.jsonl) of tools/experiment.py: write its report '
-        'with the times of --out and the picture of accuracy over latency'
+        '--plot',
+        type=Path,
+        help='a results file (.jsonl) of tools/experiment.py: write its report '
+        'with the times of --out and the picture of accuracy over latency',
     )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     args = parser.parse_args()
@@ -239,7 +241,9 @@ def main() -> None:
             args.out.write_text(json.dumps(measured, indent=1) + '\n')
     if args.plot:
         write_report(args.plot, latency=args.out)
-        print(f'report with latencies: {args.plot.with_suffix(".md")}, {args.plot.with_suffix(".png")}')
+        print(
+            f'report with latencies: {args.plot.with_suffix(".md")}, {args.plot.with_suffix(".png")}'
+        )
 
 
 if __name__ == '__main__':

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Time the warps themselves against the same work done plainly: zoom, inversion, unzoom.
 
-    python tools/benchmark_warps.py
-    python tools/benchmark_warps.py --threads 1 --out docs/results/warps.json
+python tools/benchmark_warps.py
+python tools/benchmark_warps.py --threads 1 --out docs/results/warps.json
 """
 
 import json
@@ -138,7 +138,10 @@ def unzoom_cases(device: str) -> 'list[Case]':
     cases = []
     warp = saliency_to_warp(saliency(1, device))
     grids = [warp.unzoom_grid(level) for level in LEVELS]
-    for name, memory_format in (('', torch.contiguous_format), (', channels last', torch.channels_last)):
+    for name, memory_format in (
+        ('', torch.contiguous_format),
+        (', channels last', torch.channels_last),
+    ):
         levels = [
             torch.rand(1, CHANNELS, *level, device=device).contiguous(memory_format=memory_format)
             for level in LEVELS

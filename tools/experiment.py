@@ -207,12 +207,12 @@ def render(args: Namespace) -> None:
 
 def run_grid(args: Namespace, jobs: 'list[Job]', console: Console) -> 'list[str]':
     """Run the jobs with a progress bar each; returns the messages of those that failed."""
-    failures: 'list[str]' = []
+    failures: list[str] = []
     columns = (TextColumn('{task.description}'), BarColumn(), '{task.percentage:>3.0f}%')
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         pool = ThreadPoolExecutor(args.jobs)
         grid = Grid(args)
-        futures: 'dict[Future[Any], Job]' = {pool.submit(grid.run, job): job for job in jobs}
+        futures: dict[Future[Any], Job] = {pool.submit(grid.run, job): job for job in jobs}
         bars = {
             job.folder: progress.add_task(f'{job.folder.parent.name} seed {job.seed}', start=False)
             for job in jobs

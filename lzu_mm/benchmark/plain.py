@@ -78,7 +78,11 @@ def _in_quadrilateral(corners: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     right, down = corners[1] - corners[0], corners[2] - corners[0]
     twist = corners[0] - corners[1] - corners[2] + corners[3]
     offset = points - corners[0]
-    a, b, c = _cross(twist, down), _cross(right, down) + _cross(offset, twist), _cross(offset, right)
+    a, b, c = (
+        _cross(twist, down),
+        _cross(right, down) + _cross(offset, twist),
+        _cross(offset, right),
+    )
     root = (b * b - 4 * a * c).clamp_min(0).sqrt()
     v = -2 * c / (b + root)
     along = right + v[..., None] * twist

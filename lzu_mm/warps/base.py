@@ -18,7 +18,6 @@ from typing import Any, Callable, Hashable
 import torch
 from torch import Tensor
 
-
 # Enough for all levels of a few sizes of images; a dataset may hold thousands.
 _MAX_KNOWN = 64
 

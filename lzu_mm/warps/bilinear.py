@@ -140,9 +140,7 @@ class _Cell(NamedTuple):
         a = ((x - b * self.down_x) * along_x + (y - b * self.down_y) * along_y) / length
         return a, b
 
-    def newton_step(
-        self, x: Tensor, y: Tensor, a: Tensor, b: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def newton_step(self, x: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """One Newton step from the solution.
 
         It leaves the value where it is and carries the derivative of the inverse function, with no

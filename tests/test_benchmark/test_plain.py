@@ -26,7 +26,9 @@ def test_inversion_by_cells_is_the_inverse_of_separable_warps(size):
 def test_inversion_by_cells_is_the_inverse_of_bilinear_warps(size):
     warp = saliency_to_warp(maps(2), separable=False)
     expected = (warp.unzoom_grid(size) + 1) / 2
-    torch.testing.assert_close(invert_by_cells(warp.knots, size, False), expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(
+        invert_by_cells(warp.knots, size, False), expected, rtol=0, atol=1e-9
+    )
 
 
 def test_normalising_first_is_normalising_last():

@@ -55,7 +55,10 @@ def test_report(results, tmp_path):
 
 def test_report_with_latencies(results, tmp_path):
     latency = tmp_path / 'times.json'
-    times = [{'config': 'uniform_a', 'ms': {'total': 7.04}}, {'config': 'lzu_a', 'ms': {'total': 9}}]
+    times = [
+        {'config': 'uniform_a', 'ms': {'total': 7.04}},
+        {'config': 'lzu_a', 'ms': {'total': 9}},
+    ]
     latency.write_text(json.dumps({'results': times}))
     write_report(results, [AP], latency)
     table = results.with_suffix('.md').read_text().splitlines()

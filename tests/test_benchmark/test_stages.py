@@ -71,4 +71,8 @@ def test_functions_take_turns(clock):
 
 def test_milliseconds_an_image():
     found = milliseconds([0.1, 0.2, 0.3, 0.4, 0.5], images=2)
-    assert found == {'median': pytest.approx(150), 'low': pytest.approx(75), 'high': pytest.approx(225)}
+    assert found == {
+        'median': pytest.approx(150),
+        'low': pytest.approx(75),
+        'high': pytest.approx(225),
+    }

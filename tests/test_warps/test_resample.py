@@ -36,7 +36,9 @@ def test_axes_are_the_grid(memory_format, batch, dtype, monkeypatch):
     assert sampled.dtype == expected.dtype == (torch.float32 if dtype == torch.uint8 else dtype)
     assert sampled.is_contiguous(memory_format=memory_format)
     assert expected.is_contiguous(memory_format=memory_format)
-    torch.testing.assert_close(sampled, expected, rtol=1e-2 if dtype == torch.bfloat16 else 1e-4, atol=1e-3)
+    torch.testing.assert_close(
+        sampled, expected, rtol=1e-2 if dtype == torch.bfloat16 else 1e-4, atol=1e-3
+    )
 
 
 @FORMATS
@@ -47,7 +49,9 @@ def test_axes_are_differentiable(memory_format):
     assert torch.autograd.gradcheck(sample_axes, (image.requires_grad_(), x, y))
 
 
-@pytest.mark.parametrize('sizes', [((60, 90), (15, 27)), ((61, 95), (20, 95)), ((20, 30), (45, 50))])
+@pytest.mark.parametrize(
+    'sizes', [((60, 90), (15, 27)), ((61, 95), (20, 95)), ((20, 30), (45, 50))]
+)
 def test_antialiased_uniform_zoom_is_antialiased_interpolation(sizes):
     source, size = sizes
     image = torch.randint(0, 256, (3, *source), dtype=torch.uint8, generator=torch.manual_seed(0))
@@ -103,13 +107,17 @@ def test_what_antialiasing_cannot_do_is_refused():
 @FORMATS
 @pytest.mark.parametrize('separable', [True, False])
 def test_one_warp_serves_a_batch_of_several_sizes(memory_format, separable):
-    warp = saliency_to_warp(torch.rand(1, 1, 9, 12, generator=torch.manual_seed(0)), 4, separable=separable)
+    warp = saliency_to_warp(
+        torch.rand(1, 1, 9, 12, generator=torch.manual_seed(0)), 4, separable=separable
+    )
     feature = torch.rand(2, 4, 16, 20).contiguous(memory_format=memory_format)
     content = [(100, 150), (128, 160)]
     together = unzoom_feature(feature, warp, content, (128, 160))
     assert together.is_contiguous(memory_format=memory_format)
     for i in range(2):
-        alone = unzoom_feature(feature[i : i + 1].contiguous(), warp, content[i : i + 1], (128, 160))
+        alone = unzoom_feature(
+            feature[i : i + 1].contiguous(), warp, content[i : i + 1], (128, 160)
+        )
         torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-5)
 
 
