@@ -1,11 +1,10 @@
 #!/usr/bin/env python
 """Train and test a grid of configs and seeds through tools/train.py and tools/test.py.
 
-Each finished run is appended to a results file at once, and is not done again; one that was stopped
-goes on from its last checkpoint. The table and the picture are drawn anew after each. Examples:
-    python tools/experiment.py configs/retinanet/{uniform,lzu-fixed}_*mini-street-0.25x.py \\
-        --seeds 0 1 2 --jobs 2 --results docs/results/retinanet.jsonl
-    python tools/experiment.py --results docs/results/retinanet.jsonl --render
+Each finished run is appended to a results file at once, and is not done again; one that was
+stopped goes on from its last checkpoint. The table and the picture are drawn anew after each. Examples:
+    python tools/experiment.py CONFIG CONFIG --seeds 0 1 2 --jobs 2 --results runs.jsonl
+    python tools/experiment.py --results runs.jsonl --render
 """
 
 import json
