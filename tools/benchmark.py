@@ -241,9 +241,7 @@ def main() -> None:
             args.out.write_text(json.dumps(measured, indent=1) + '\n')
     if args.plot:
         write_report(args.plot, latency=args.out)
-        print(
-            f'report with latencies: {args.plot.with_suffix(".md")}, {args.plot.with_suffix(".png")}'
-        )
+        print(f'report with latencies: {args.plot.with_suffix(".md")}, .csv and .png')
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 """Train and test a grid of configs and seeds through tools/train.py and tools/test.py.
 
 Each finished run is appended to a results file at once, and is not done again; one that was
-stopped goes on from its last checkpoint. The table and the picture are drawn anew after each. Examples:
+stopped goes on from its last checkpoint. Table and picture are drawn anew after each. Examples:
     python tools/experiment.py CONFIG CONFIG --seeds 0 1 2 --jobs 2 --results runs.jsonl
     python tools/experiment.py --results runs.jsonl --render
 """

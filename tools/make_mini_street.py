@@ -41,8 +41,8 @@ def parse_args() -> argparse.Namespace:
         '--preset',
         choices=('tiny', 'small', 'standard'),
         default='tiny',
-        help='tiny: a few images; small: 500 + 100 or more a task, the middle of what the real cameras '
-        'see, for trainings of minutes; standard: 300 + 100 or more at full resolution',
+        help='tiny: a few images; small: 500 + 100 or more a task, the middle of what the real '
+        'cameras see, for trainings of minutes; standard: 300 + 100 or more, the whole pictures',
     )
     parser.add_argument(
         '--tasks', nargs='+', choices=TASKS, default=TASKS, help='data sets to write'

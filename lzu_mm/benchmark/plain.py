@@ -52,8 +52,8 @@ def _invert_one(knots: Tensor, size: tuple[int, int], separable: bool) -> Tensor
         (pixels[:-1, :-1], pixels[:-1, 1:], pixels[1:, :-1], pixels[1:, 1:])
     ).flatten(1, 2)
     first = corners.amin(dim=0).ceil().long()
-    reach = (corners.amax(dim=0) - first).amax(dim=0).floor().long() + 1
-    y, x = torch.meshgrid(torch.arange(reach[1]), torch.arange(reach[0]), indexing='ij')
+    reach_x, reach_y = (corners.amax(dim=0) - first).amax(dim=0).floor().long().tolist()
+    y, x = torch.meshgrid(torch.arange(reach_y + 1), torch.arange(reach_x + 1), indexing='ij')
     candidates = first[:, None] + torch.stack((x, y), dim=-1).view(1, -1, 2)
     points = candidates.to(knots.dtype)
     solve = _in_rectangle if separable else _in_quadrilateral
@@ -78,11 +78,8 @@ def _in_quadrilateral(corners: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     right, down = corners[1] - corners[0], corners[2] - corners[0]
     twist = corners[0] - corners[1] - corners[2] + corners[3]
     offset = points - corners[0]
-    a, b, c = (
-        _cross(twist, down),
-        _cross(right, down) + _cross(offset, twist),
-        _cross(offset, right),
-    )
+    a, c = _cross(twist, down), _cross(offset, right)
+    b = _cross(right, down) + _cross(offset, twist)
     root = (b * b - 4 * a * c).clamp_min(0).sqrt()
     v = -2 * c / (b + root)
     along = right + v[..., None] * twist

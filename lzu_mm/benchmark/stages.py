@@ -75,10 +75,14 @@ class StageTimer:
             finally:
                 self._switch()
 
+        def undo() -> None:
+            if own:
+                setattr(owner, name, function)
+            else:
+                delattr(owner, name)
+
         setattr(owner, name, timed)
-        self._undo.append(
-            (lambda: setattr(owner, name, function)) if own else (lambda: delattr(owner, name))
-        )
+        self._undo.append(undo)
 
     def _switch(self, push: str | None = None) -> None:
         self.synchronise()

@@ -54,16 +54,15 @@ def cell_axes(
     Returns:
         The columns (along x) and the rows (along y).
     """
-    heights, widths = zip(*content)
     if align_corners:
-        stride = tuple((n - 1) / max(count - 1, 1) for n, count in zip(canvas, cells))
-        heights, widths = ([max(n - 1, 1) for n in sizes] for sizes in (heights, widths))
+        y, x = ((n - 1) / max(count - 1, 1) for n, count in zip(canvas, cells))
     else:
-        stride = infer_stride(canvas, cells)
+        y, x = infer_stride(canvas, cells)
+    last = 1 if align_corners else 0
     offset = 0.0 if align_corners else 0.5
     return (
-        _axis(cells[1], [stride[1] / width for width in widths], offset, like),
-        _axis(cells[0], [stride[0] / height for height in heights], offset, like),
+        _axis(cells[1], [x / max(w - last, 1) for _, w in content], offset, like),
+        _axis(cells[0], [y / max(h - last, 1) for h, _ in content], offset, like),
     )
 
 

@@ -6,12 +6,15 @@ the last centre, the border pixel is returned.
 
 from __future__ import annotations
 
+from typing import Tuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 # Elements of a band of source rows: a megabyte as float32.
 _BAND = 2**18
+Neighbours = Tuple[Tensor, Tensor, Tensor]
 
 
 def to_grid(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
@@ -85,8 +88,8 @@ def sample_axes(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
         height = max(_BAND // (image.shape[0] * image.shape[1] * image.shape[3]), 1)
         for top in range(0, y.shape[1], height):
             band = slice(top, top + height)
-            share = tuple(part[:, band] for part in rows)
-            _sample_band(image, columns, share, out=sampled[:, :, band])
+            low, high, share = (part[:, band] for part in rows)
+            _sample_band(image, columns, (low, high, share), out=sampled[:, :, band])
         return sampled
 
 
@@ -95,7 +98,7 @@ def is_channels_last(image: Tensor) -> bool:
     return not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
 
 
-def _neighbours(position: Tensor, count: int) -> tuple[Tensor, ...]:
+def _neighbours(position: Tensor, count: int) -> Neighbours:
     """The pixels on both sides of positions (N or 1, m), and the share of the second."""
     position = position.clamp(0, count - 1)
     low = position.detach().long()
@@ -104,8 +107,8 @@ def _neighbours(position: Tensor, count: int) -> tuple[Tensor, ...]:
 
 def _sample_band(
     image: Tensor,
-    columns: tuple[Tensor, ...],
-    rows: tuple[Tensor, ...],
+    columns: Neighbours,
+    rows: Neighbours,
     out: Tensor | None = None,
 ) -> Tensor:
     """A band of rows, all columns, written to ``out`` if there is one."""
@@ -115,9 +118,9 @@ def _sample_band(
     if is_channels_last(image):
         lines = _lerp(image.permute(0, 2, 3, 1).reshape(n, 1, h, w * c), *rows)
         target = None if target is None else target.permute(0, 2, 3, 1)
-        sampled = _lerp(lines.reshape(n, -1, w, c), *columns, out=target).permute(0, 3, 1, 2)
+        sampled = _lerp(lines.reshape(n, -1, w, c), *columns, target).permute(0, 3, 1, 2)
     else:
-        sampled = _lerp_last(_lerp(image, *rows), *columns, out=target)
+        sampled = _lerp_last(_lerp(image, *rows), *columns, target)
     if out is not None:
         return out if fits else out.copy_(sampled)
     return sampled.to(image.dtype) if image.is_floating_point() else sampled

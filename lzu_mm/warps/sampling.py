@@ -50,7 +50,7 @@ def zoom_image(
     if warp is None:
         return _resize(image, size, align_corners, antialias)
     source = (image.shape[-2], image.shape[-1])
-    key = (source, tuple(size), align_corners)
+    key = (source, (size[0], size[1]), align_corners)
     if antialias:
         if not isinstance(warp, SeparableWarp):
             raise ValueError('antialias takes a separable warp: set separable=True')
