@@ -98,4 +98,8 @@ class StageTimer:
 
 def synchroniser(device: torch.device) -> Callable[[], None]:
     """What waits for a device; nothing for a CPU."""
-    return torch.cuda.synchronize if device.type == 'cuda' else lambda: None
+
+    def nothing() -> None:
+        """A CPU is always up to date."""
+
+    return torch.cuda.synchronize if device.type == 'cuda' else nothing

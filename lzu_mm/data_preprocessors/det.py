@@ -8,11 +8,28 @@ from mmdet.models import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 
 from ..registry import MODELS
-from .labels import Size, scale_instances, scale_metainfo, scale_pixels
+from ..warps import Warp
+from .labels import Size, scale_instances, scale_metainfo
+from .warped import WarpedSample, follow_pixels, warp_boxes, warp_instances
 from .zoom import ZoomMixin
 
 # The arguments by which stock batch augmentations are told sizes in pixels.
 _AUGMENT_SIZES = ('size', 'scale', 'random_size_range')
+
+
+class WarpedDetDataSample(WarpedSample, DetDataSample):
+    """A sample in the zoomed frame, whose predictions come back through its warp.
+
+    Heads leave boxes in pixels of the original image, as if it had been resized uniformly.
+    """
+
+    def set_field(self, value: Any, name: str, *args: Any, **kwargs: Any) -> None:
+        """See ``BaseDataElement.set_field``."""
+        if name == '_pred_instances' and self.warp is not None:
+            size = self.metainfo['ori_shape'][:2]
+            value.bboxes = warp_boxes(value.bboxes, self.warp, size, inverse=False)
+            self.came_back()
+        super().set_field(value, name, *args, **kwargs)
 
 
 @MODELS.register_module()
@@ -35,19 +52,28 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
         super().__init__(*args, zoom=zoom, batch_augments=batch_augments, **kwargs)
 
     def scale_sample(
-        self, sample: DetDataSample, source: Size, size: Size, training: bool
+        self,
+        sample: DetDataSample,
+        source: Size,
+        size: Size,
+        training: bool,
+        warp: Warp | None,
     ) -> DetDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
         scale_metainfo(sample, source, size)
+        if warp is not None and not training:
+            sample = WarpedDetDataSample.of(sample, warp)
         # Proposals are input, not labels: they stand in the frame of the image at test as well.
         instances = ['proposals']
         if training:
             instances += ['gt_instances', 'ignored_instances']
             if 'gt_sem_seg' in sample:
-                sample.gt_sem_seg = scale_pixels(sample.gt_sem_seg, size)
+                sample.gt_sem_seg = follow_pixels(sample.gt_sem_seg, size, warp)
         for name in instances:
             if name in sample:
                 scale_instances(sample.get(name), source, size)
+                if warp is not None:
+                    warp_instances(sample.get(name), warp, size)
         return sample
 
 

@@ -10,6 +10,7 @@ from mmdet3d.structures import Det3DDataSample
 from torch import Tensor
 
 from ..registry import MODELS
+from ..warps import Warp
 from .labels import Size, ratios, scale_instances
 from .zoom import ZoomMixin
 
@@ -39,6 +40,14 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
     camera's frame as before.
     """
 
+    def __init__(self, *args: Any, zoom: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, zoom=zoom, **kwargs)
+        if self.zoom.labels != 'resized':
+            raise ValueError(
+                "zoom.labels='warped' is not for 3D boxes, whose projection a warp would bend: set "
+                "zoom.labels='resized' and unzoom the features"
+            )
+
     def get_images(self, data: dict[str, Any]) -> Any:
         """See :meth:`ZoomMixin.get_images`."""
         images = data['inputs']['img'] if isinstance(data, dict) else None
@@ -58,7 +67,12 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
         return output['inputs']['imgs']
 
     def scale_sample(
-        self, sample: Det3DDataSample, source: Size, size: Size, training: bool
+        self,
+        sample: Det3DDataSample,
+        source: Size,
+        size: Size,
+        training: bool,
+        warp: Warp | None,
     ) -> Det3DDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
         metainfo = sample.metainfo

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..metainfo import flipped_dims
 from ..registry import MODELS
-from .labels import Size, scale_metainfo, scale_pixels
+from ..warps import Warp
+from .labels import Size, scale_metainfo
+from .warped import WarpedSample, follow_pixels, unzoom_logits
 from .zoom import ZoomMixin
 
 _MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
+
+
+class WarpedSegDataSample(WarpedSample, SegDataSample):
+    """A sample in the zoomed frame, whose predictions come back through its warp.
+
+    Segmentors leave logits at the size of the original image, as if it had been resized uniformly,
+    and what they predict from them.
+    """
+
+    def set_field(self, value: Any, name: str, *args: Any, **kwargs: Any) -> None:
+        """See ``BaseDataElement.set_field``."""
+        if self.warp is not None and name == '_seg_logits':
+            flipped = flipped_dims(self.metainfo)
+            value = PixelData(data=unzoom_logits(value.data, self.warp, flipped))
+        elif self.warp is not None and name == '_pred_sem_seg':
+            if self.seg_logits.data.shape[0] == 1:
+                raise ValueError(
+                    "zoom.labels='warped' takes segmentors with a logit for each class: set "
+                    'model.decode_head.out_channels to the number of classes'
+                )
+            value = PixelData(data=self.seg_logits.data.argmax(dim=0, keepdim=True))
+            self.came_back()
+        super().set_field(value, name, *args, **kwargs)
 
 
 @MODELS.register_module()
@@ -45,7 +72,12 @@ class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
         return super().set_images(data, images)
 
     def scale_sample(
-        self, sample: SegDataSample, source: Size, size: Size, training: bool
+        self,
+        sample: SegDataSample,
+        source: Size,
+        size: Size,
+        training: bool,
+        warp: Warp | None,
     ) -> SegDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
         scale_metainfo(sample, source, size)
@@ -53,5 +85,5 @@ class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
         sample.set_metainfo({'pad_shape': size})
         for name in _MAPS if training else ():
             if name in sample:
-                sample.set_data({name: scale_pixels(sample.get(name), size)})
-        return sample
+                sample.set_data({name: follow_pixels(sample.get(name), size, warp)})
+        return sample if warp is None or training else WarpedSegDataSample.of(sample, warp)

@@ -24,6 +24,9 @@ class ZoomSettings:
         max_magnification: Bound of the local magnification of an axis, above 1.
         antialias: Where the zoom minifies, average over the source pixels that a pixel stands for
             instead of taking the nearest; needs ``separable`` and no ``align_corners``.
+        labels: How labels follow the image: ``'resized'``, as for a uniform resize, for models that
+            unzoom features (LZU); ``'warped'``, through the warp, by which predictions then come
+            back, for models that don't (LZ, FOVEA, LDS).
 
     Raises:
         ValueError: If not exactly one of ``scale`` and ``size`` is given, or one is out of range.
@@ -38,6 +41,7 @@ class ZoomSettings:
     align_corners: bool = False
     max_magnification: float = 1000
     antialias: bool = False
+    labels: str = 'resized'
 
     def __post_init__(self) -> None:
         if (self.scale is None) == (self.size is None):
@@ -52,6 +56,8 @@ class ZoomSettings:
                 'zoom.antialias=True needs zoom.separable=True and zoom.align_corners=False: set '
                 'these, or zoom.antialias=False'
             )
+        if self.labels not in ('resized', 'warped'):
+            raise ValueError(f"zoom.labels must be 'resized' or 'warped', got {self.labels!r}")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ValueError(f'zoom.size must be (h, w), both at least 1, got {self.size}')
 

@@ -74,24 +74,21 @@ class ZoomMixin(BaseDataPreprocessor):
         images = list(self.get_images(data))
         samples = data.get('data_samples')
         warp = self.warp(images, samples, training)
+        warps = _each(warp, len(images))
         sizes = [self.zoom.output_size(_size(image)) for image in images]
         zoomed = [
-            zoom_image(
-                image,
-                warp if warp is None or len(warp) == 1 else warp.index(slice(i, i + 1)),
-                size,
-                self.zoom.align_corners,
-                self.zoom.antialias,
-            )
-            for i, (image, size) in enumerate(zip(images, sizes))
+            zoom_image(image, own, size, self.zoom.align_corners, self.zoom.antialias)
+            for image, own, size in zip(images, warps, sizes)
         ]
         data = self.set_images(data, zoomed)
         if samples is not None:
+            if self.zoom.labels == 'resized':
+                warps = [None] * len(images)
             data['data_samples'] = [
                 sample
                 if sample is None
-                else self.scale_sample(sample, _size(image), size, training)
-                for sample, image, size in zip(samples, images, sizes)
+                else self.scale_sample(sample, _size(image), size, training, own)
+                for sample, image, size, own in zip(samples, images, sizes, warps)
             ]
         output = super().forward(data, training)
         self._publish(warp, sizes, output)
@@ -144,9 +141,14 @@ class ZoomMixin(BaseDataPreprocessor):
         return output['inputs']
 
     def scale_sample(
-        self, sample: Any, source: tuple[int, int], size: tuple[int, int], training: bool
+        self,
+        sample: Any,
+        source: tuple[int, int],
+        size: tuple[int, int],
+        training: bool,
+        warp: Warp | None,
     ) -> Any:
-        """Let a sample follow its image, as for a uniform resize.
+        """Let a sample follow its image.
 
         Args:
             sample: The cast sample; may be changed, but not the tensors in it.
@@ -154,6 +156,7 @@ class ZoomMixin(BaseDataPreprocessor):
             size: (h, w) of the zoomed image.
             training: Whether labels follow. At test they stay in original coordinates, where
                 evaluators compare.
+            warp: By which labels follow and predictions come back; None as for a uniform resize.
 
         Returns:
             The sample.
@@ -171,16 +174,31 @@ class ZoomMixin(BaseDataPreprocessor):
         self.link.batch = ZoomedBatch(warp, sizes, (h, w), self.zoom.align_corners)
 
     def _warn_if_unlinked(self) -> None:
+        if self.zoom.labels == 'warped':
+            if self.link.claimed:
+                raise ValueError(
+                    "zoom.labels='warped' brings predictions back through the warp, and so does "
+                    "lzu_mm.UnzoomNeck with features: set zoom.labels='resized', or model.neck to "
+                    'the stock neck'
+                )
+            return
         if self.link.claimed or self._warned_unlinked:
             return
         self._warned_unlinked = True
         warnings.warn(
             f'{type(self).__name__} zooms, but the model has no lzu_mm.UnzoomNeck: features stay '
             "in the zoomed frame (plain LZ). Set model.neck to dict(type='lzu_mm.UnzoomNeck', "
-            "inner='FPN') to unzoom them.",
+            "inner='FPN') to unzoom them, or zoom.labels='warped' to let labels follow.",
             stacklevel=3,
         )
 
 
 def _size(image: Tensor) -> tuple[int, int]:
     return image.shape[-2], image.shape[-1]
+
+
+def _each(warp: Warp | None, count: int) -> list[Warp | None]:
+    """The warp of every image, a batch of one each."""
+    if warp is None or len(warp) == 1:
+        return [warp] * count
+    return [warp.index(slice(i, i + 1)) for i in range(count)]
