@@ -4,10 +4,11 @@ Importing the package registers its components under the scope ``lzu_mm``; a con
 ``custom_imports = dict(imports=['lzu_mm'], allow_failed_imports=False)``.
 """
 
-from . import data_preprocessors, datasets, hooks, necks, saliency
+from . import data_preprocessors, datasets, heads, hooks, necks, saliency
 from .data_preprocessors import *  # noqa: F403
 from .datasets import *  # noqa: F403
 from .engine import adapt_nuscenes_metric, allow_mmengine_checkpoints
+from .heads import *  # noqa: F403
 from .hooks import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .saliency import *  # noqa: F403
@@ -17,6 +18,7 @@ __all__ = [
     '__version__',
     *data_preprocessors.__all__,
     *datasets.__all__,
+    *heads.__all__,
     *hooks.__all__,
     *necks.__all__,
     *saliency.__all__,

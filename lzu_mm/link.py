@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmengine.model import BaseModel
+from torch import Tensor
 
 from .warps import Warp
 
@@ -27,12 +28,16 @@ class ZoomedBatch:
         content: (h, w) of each zoomed image on the canvas, in pixels.
         canvas: (H, W) of the padded batch.
         align_corners: Convention of the pixels.
+        saliency: Where it depends on the images, shape (N, 1, h_S, w_S).
+        unzoom: Whether features are to be unzoomed, not labels to be warped.
     """
 
     warp: Warp | None
     content: list[tuple[int, int]]
     canvas: tuple[int, int]
     align_corners: bool
+    saliency: Tensor | None = None
+    unzoom: bool = True
 
 
 class WarpLink:
@@ -65,7 +70,25 @@ _newest: weakref.ref[WarpLink] | None = None
 
 
 def claim_link() -> WarpLink:
-    """Find the link for a neck that is being built.
+    """Find the link for a neck that is being built, and note that it is read.
+
+    Returns:
+        See :func:`find_link`.
+
+    Raises:
+        RuntimeError: If there is no zoom data preprocessor to link with.
+    """
+    link = find_link('UnzoomNeck', 'remove UnzoomNeck from model.neck')
+    link.claimed = True
+    return link
+
+
+def find_link(reader: str, otherwise: str) -> WarpLink:
+    """Find the link for a part of a model that is being built.
+
+    Args:
+        reader: Name of the part, for the error.
+        otherwise: What else to do about the error.
 
     Returns:
         The link of the data preprocessor of the model under construction. Outside of a model, the
@@ -82,12 +105,10 @@ def claim_link() -> WarpLink:
         link = None if link is None or link.claimed else link
     if not isinstance(link, WarpLink):
         raise RuntimeError(
-            'UnzoomNeck found no zoom data preprocessor to link with. Set '
+            f'{reader} found no zoom data preprocessor to link with. Set '
             "model.data_preprocessor.type to 'lzu_mm.ZoomDetDataPreprocessor' "
-            '(lzu_mm.ZoomSegDataPreProcessor, lzu_mm.ZoomDet3DDataPreprocessor), or remove '
-            'UnzoomNeck from model.neck.'
+            f'(lzu_mm.ZoomSegDataPreProcessor, lzu_mm.ZoomDet3DDataPreprocessor), or {otherwise}.'
         )
-    link.claimed = True
     return link
 
 

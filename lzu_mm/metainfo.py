@@ -8,6 +8,7 @@ import numpy as np
 
 _FLIPPED_DIMS = {'horizontal': (-1,), 'vertical': (-2,), 'diagonal': (-2, -1)}
 
+
 def scale_factor(metainfo: Mapping[str, Any]) -> tuple[float, float]:
     """Ratios (w, h) of the image to the original; 1 where there is no entry.
 

@@ -83,6 +83,9 @@ class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
         scale_metainfo(sample, source, size)
         # The padding of the pipeline is gone with its frame; heads resize their logits to it.
         sample.set_metainfo({'pad_shape': size})
+        if training and warp is not None and 'gt_sem_seg' in sample:
+            # Losses of the saliency look at the image as it was.
+            sample.set_data({'source_sem_seg': sample.gt_sem_seg})
         for name in _MAPS if training else ():
             if name in sample:
                 sample.set_data({name: follow_pixels(sample.get(name), size, warp)})

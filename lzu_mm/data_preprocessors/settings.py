@@ -24,9 +24,9 @@ class ZoomSettings:
         max_magnification: Bound of the local magnification of an axis, above 1.
         antialias: Where the zoom minifies, average over the source pixels that a pixel stands for
             instead of taking the nearest; needs ``separable`` and no ``align_corners``.
-        labels: How labels follow the image: ``'resized'``, as for a uniform resize, for models that
-            unzoom features (LZU); ``'warped'``, through the warp, by which predictions then come
-            back, for models that don't (LZ, FOVEA, LDS).
+        labels: How labels follow the image: ``'resized'``, as for a uniform resize, since features
+            are unzoomed (LZU); or ``'warped'``, through the warp, by which predictions come back,
+            while features stay in the zoomed frame (LZ, FOVEA, LDS).
 
     Raises:
         ValueError: If not exactly one of ``scale`` and ``size`` is given, or one is out of range.

@@ -73,7 +73,7 @@ class ZoomMixin(BaseDataPreprocessor):
         data = self.cast_data(data)
         images = list(self.get_images(data))
         samples = data.get('data_samples')
-        warp = self.warp(images, samples, training)
+        warp, saliency = self.warp(images, samples, training)
         warps = _each(warp, len(images))
         sizes = [self.zoom.output_size(_size(image)) for image in images]
         zoomed = [
@@ -91,12 +91,14 @@ class ZoomMixin(BaseDataPreprocessor):
                 for sample, image, size, own in zip(samples, images, sizes, warps)
             ]
         output = super().forward(data, training)
-        self._publish(warp, sizes, output)
+        self._publish(warp, sizes, output, saliency)
         if output.get('data_samples'):
             self.saliency.remember(output['data_samples'], training)
         return output
 
-    def warp(self, images: list[Tensor], samples: list[Any] | None, training: bool) -> Warp | None:
+    def warp(
+        self, images: list[Tensor], samples: list[Any] | None, training: bool
+    ) -> tuple[Warp | None, Tensor | None]:
         """The warps of a batch.
 
         Args:
@@ -106,17 +108,17 @@ class ZoomMixin(BaseDataPreprocessor):
 
         Returns:
             A batch of warps, one for all images that are looked at alike, or None where every warp
-            is the identity.
+            is the identity; and the saliency (N, 1, h_S, w_S) where it depends on the images.
         """
         if self.saliency.is_uniform:
-            return None
+            return None, None
         shared = self.saliency.shared(samples)
         if shared is not None:
-            return self._shared_warp(*shared)
+            return self._shared_warp(*shared), None
         # Geometry keeps float32 under autocast too.
         with torch.autocast(images[0].device.type, enabled=False):
             saliency = self.saliency(images, samples, training)
-            return saliency_to_warp(saliency, **self.zoom.warp_options())
+            return saliency_to_warp(saliency, **self.zoom.warp_options()), saliency
 
     def _shared_warp(self, saliency: Tensor, flipped: tuple[int, ...]) -> Warp:
         """The warp of an unchanging map; made once, it keeps the grids that were made from it."""
@@ -164,25 +166,28 @@ class ZoomMixin(BaseDataPreprocessor):
         raise NotImplementedError
 
     def _publish(
-        self, warp: Warp | None, sizes: list[tuple[int, int]], output: dict[str, Any]
+        self,
+        warp: Warp | None,
+        sizes: list[tuple[int, int]],
+        output: dict[str, Any],
+        saliency: Tensor | None,
     ) -> None:
         h, w = self.get_canvas(output).shape[-2:]
         samples = output.get('data_samples')
         if samples and all(sample is not None for sample in samples):
             # Batch augmentations may have resized the batch since.
             sizes = [tuple(sample.metainfo['img_shape'][:2]) for sample in samples]
-        self.link.batch = ZoomedBatch(warp, sizes, (h, w), self.zoom.align_corners)
+        self.link.batch = ZoomedBatch(
+            warp,
+            sizes,
+            (h, w),
+            self.zoom.align_corners,
+            saliency,
+            unzoom=self.zoom.labels == 'resized',
+        )
 
     def _warn_if_unlinked(self) -> None:
-        if self.zoom.labels == 'warped':
-            if self.link.claimed:
-                raise ValueError(
-                    "zoom.labels='warped' brings predictions back through the warp, and so does "
-                    "lzu_mm.UnzoomNeck with features: set zoom.labels='resized', or model.neck to "
-                    'the stock neck'
-                )
-            return
-        if self.link.claimed or self._warned_unlinked:
+        if self.link.claimed or self._warned_unlinked or self.zoom.labels == 'warped':
             return
         self._warned_unlinked = True
         warnings.warn(

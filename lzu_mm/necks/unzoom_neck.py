@@ -73,7 +73,7 @@ class UnzoomNeck(BaseModule):
         if batch is None:
             self._warn_identity()
             return features
-        if batch.warp is None:
+        if batch.warp is None or not batch.unzoom:
             return features
         _check_batch(features[0], batch)
         return tuple(

@@ -1,6 +1,7 @@
 """Where to look."""
 
 from .base import BaseSaliency
+from .boundaries import label_boundaries
 from .combined import CombinedSaliency
 from .files import load_saliency, save_saliency
 from .fixed import FixedSaliency
@@ -16,6 +17,7 @@ __all__ = [
     'LearnedSaliency',
     'TemporalSaliency',
     'UniformSaliency',
+    'label_boundaries',
     'load_saliency',
     'save_saliency',
 ]

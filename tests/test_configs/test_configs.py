@@ -24,6 +24,18 @@ SALIENCY = {
     'lzu-combined': 'CombinedSaliency',
     'lzu-learned': 'LearnedSaliency',
     'lzu-learned-kde': 'LearnedKDE',
+    'fovea-fixed': 'FixedSaliency',
+    'fovea-adaptive': 'TemporalSaliency',
+    'fovea-combined': 'CombinedSaliency',
+    'fovea-learned-kde': 'LearnedKDE',
+    'lz': 'LearnedSaliency',
+    'lds': 'LearnedSaliency',
+}
+# The systems that LZU is compared with, and which LZU config each is made from.
+BASELINES = {
+    **{side: side.replace('fovea', 'lzu') for side in SALIENCY if side.startswith('fovea')},
+    'lz': 'lzu-learned',
+    'lds': 'lzu-learned',
 }
 ZOOMED = [path for path in CONFIGS if path.name.split('_')[0] in SALIENCY]
 LZU = [path for path in ZOOMED if path.name.startswith('lzu-')]
@@ -142,6 +154,19 @@ def test_only_saliency_and_neck_differ_from_the_baseline(path, load):
     if side == 'lzu-learned-kde':
         allowed += r'|optim_wrapper\.paramwise_cfg|find_unused_parameters'
     assert changed
+    assert [key for key in changed if not re.match(allowed, key)] == []
+
+
+@pytest.mark.parametrize('path', [p for p in ZOOMED if side_of(p) in BASELINES], ids=name)
+def test_only_the_zoom_and_the_edge_loss_differ_from_lzu(path, load):
+    side = side_of(path)
+    baseline = flatten(load(path).to_dict())
+    lzu = flatten(load(path.with_name(path.name.replace(side, BASELINES[side], 1))).to_dict())
+    changed = {key for key in {*baseline, *lzu} if baseline.get(key) != lzu.get(key)}
+    allowed = r'(model\.)?data_preprocessor\.zoom\.(attraction_fwhm|separable|labels)$'
+    if side == 'lds':
+        allowed += r'|model\.auxiliary_head'
+    assert 'model.data_preprocessor.zoom.labels' in changed
     assert [key for key in changed if not re.match(allowed, key)] == []
 
 

@@ -1,0 +1,99 @@
+"""The edge loss of LDS (Jin et al., Learning to Downsample for Segmentation, ICLR 2022)."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..link import find_link
+from ..registry import MODELS
+from ..saliency import label_boundaries
+
+
+@MODELS.register_module()
+class SaliencyEdgeHead(BaseModule):
+    """Teaches a learned saliency where classes meet; an auxiliary head that sees no features.
+
+    The boundaries of the source labels are shrunk to the size of the saliency and blurred; both are
+    stretched to [0, 1] and compared by their mean squared error. Needs ``zoom.labels='warped'``,
+    which keeps the source labels.
+
+    Args:
+        loss_weight: Factor of the loss.
+        sigma: Standard deviation of the blur, in saliency cells, above 0.
+        ignore_index: The label of pixels without a class.
+
+    Raises:
+        RuntimeError: If the model has no zoom data preprocessor.
+        ValueError: If ``sigma`` is out of range.
+    """
+
+    def __init__(
+        self, loss_weight: float = 100.0, sigma: float = 1.0, ignore_index: int = 255
+    ) -> None:
+        super().__init__()
+        if not sigma > 0:
+            raise ValueError(f'auxiliary_head.sigma must be above 0 saliency cells, got {sigma}')
+        self.link = find_link(
+            'SaliencyEdgeHead', 'remove SaliencyEdgeHead from the auxiliary heads'
+        )
+        self.loss_weight = loss_weight
+        self.sigma = sigma
+        self.ignore_index = ignore_index
+
+    def loss(self, inputs: Any, batch_data_samples: Sequence[Any], train_cfg: Any) -> dict:
+        """The loss of the batch that was zoomed last.
+
+        Args:
+            inputs: Not looked at.
+            batch_data_samples: Samples with the labels of the source images.
+            train_cfg: Not looked at.
+
+        Returns:
+            ``loss_edge``.
+
+        Raises:
+            ValueError: If there is no saliency to teach, or no source labels to teach from.
+        """
+        saliency = None if self.link.batch is None else self.link.batch.saliency
+        if saliency is None or not saliency.requires_grad:
+            raise ValueError(
+                'SaliencyEdgeHead teaches a saliency that learns: set zoom.saliency to '
+                "dict(type='lzu_mm.LearnedSaliency')"
+            )
+        if any('source_sem_seg' not in sample for sample in batch_data_samples):
+            raise ValueError(
+                "SaliencyEdgeHead needs the labels of the source images: set zoom.labels='warped'"
+            )
+        size = (saliency.shape[2], saliency.shape[3])
+        edges = torch.stack(
+            [self._edges(sample.source_sem_seg.data, size) for sample in batch_data_samples]
+        )
+        error = F.mse_loss(_stretch(saliency), _stretch(edges.to(saliency)))
+        return {'loss_edge': self.loss_weight * error}
+
+    def _edges(self, labels: Tensor, size: tuple[int, int]) -> Tensor:
+        """Blurred boundaries of labels (1, H, W) at the size of the saliency: (1, h_S, w_S)."""
+        edges = label_boundaries(labels, self.ignore_index).float()
+        return _blur(F.adaptive_avg_pool2d(edges, size), self.sigma)
+
+
+def _blur(image: Tensor, sigma: float) -> Tensor:
+    reach = max(int(3 * sigma + 0.5), 1)
+    offset = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
+    kernel = torch.exp(-0.5 * (offset / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(image[None], (reach,) * 4, mode='replicate')
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))[0]
+
+
+def _stretch(maps: Tensor) -> Tensor:
+    """Maps (N, 1, h, w), each to [0, 1]."""
+    low, high = maps.amin(dim=(2, 3), keepdim=True), maps.amax(dim=(2, 3), keepdim=True)
+    # Saliency starts uniform: a range of next to nothing would be stretched, and its gradient too.
+    least = 0.1 * maps.detach().mean(dim=(2, 3), keepdim=True) + torch.finfo(maps.dtype).eps
+    return (maps - low) / torch.maximum(high - low, least)
