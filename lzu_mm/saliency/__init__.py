@@ -5,6 +5,7 @@ from .boundaries import label_boundaries
 from .combined import CombinedSaliency
 from .files import load_saliency, save_saliency
 from .fixed import FixedSaliency
+from .horizon import HorizonSaliency
 from .learned import LearnedSaliency
 from .temporal import LearnedKDE, TemporalSaliency
 from .uniform import UniformSaliency
@@ -13,6 +14,7 @@ __all__ = [
     'BaseSaliency',
     'CombinedSaliency',
     'FixedSaliency',
+    'HorizonSaliency',
     'LearnedKDE',
     'LearnedSaliency',
     'TemporalSaliency',

@@ -112,6 +112,25 @@ def test_the_authors_map_magnifies_the_nuscenes_horizon(nuscenes, shared_data):
     assert (unzoomed - resized).abs().mean() < 0.4 * (zoomed - resized).abs().mean()
 
 
+def test_distant_objects_of_nuscenes_lie_at_the_horizon_of_its_intrinsics(nuscenes, shared_data):
+    # The cameras of nuScenes look straight ahead.
+    ahead = dict(type='lzu_mm.HorizonSaliency', pitch=0)
+    module, _ = preprocess('Det3DDataPreprocessor', nuscenes, shared_data, saliency=ahead)
+    sample = nuscenes['data_samples'][0]
+    row = float(sample.cam2img[1][2]) / 900
+    saliency = module.saliency(nuscenes['inputs']['img'], [sample], False)[0, 0]
+    assert abs(int(saliency.sum(1).argmax()) + 0.5 - row * 31) <= 1
+
+    objects = sample.gt_instances_3d
+    centres = objects.centers_2d[objects.depths > 30] / torch.tensor([1600.0, 900.0])
+    assert len(centres) > 10
+    assert (centres[:, 1] - row).abs().max() < 0.06
+    points = centres[(centres[:, 0] > 0) & (centres[:, 0] < 1)][None]
+    step, warp = torch.tensor([0.0, 0.01]), module.link.batch.warp
+    magnification = (warp.to_zoomed(points + step) - warp.to_zoomed(points - step))[0, :, 1] / 0.02
+    assert magnification.min() > 1.5
+
+
 def test_cityscapes_frame_keeps_its_labels_in_place(shared_data):
     scoped('mmseg')
     folder = shared_data / 'cityscapes_frame'

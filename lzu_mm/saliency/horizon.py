@@ -1,0 +1,199 @@
+"""Saliency without data, for a mounted camera: what is far away lies near the horizon.
+
+The simple form of the two-plane prior (Ghosh et al., "Learned Two-Plane Perspective Prior based
+Image Resampling for Efficient Object Detection", CVPR 2023): saliency falls off exponentially from
+the vanishing line, at one rate on the ground below it, at another on the plane of signs, lights and
+tops above it.
+
+Convention: rows and columns are shares of the image's height and width in [0, 1]; cell (i, j) of
+the map has its centre at row (i + 1/2) / h_S and column (j + 1/2) / w_S.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, Callable, Sequence, cast
+
+import torch
+from torch import Tensor
+
+from ..registry import MODELS
+from .whole_image import WholeImageSaliency
+
+__all__ = ['HorizonSaliency', 'horizon_row', 'horizon_saliency']
+
+
+def horizon_row(pitch: float, focal: float, centre: float) -> float:
+    """The row of the horizon in the image of a camera without roll, centre - focal tan(pitch).
+
+    Args:
+        pitch: How far the camera looks down, degrees in (-90, 90); negative looks up.
+        focal: Vertical focal length, as a share of the image's height, positive.
+        centre: Row of the principal point.
+
+    Returns:
+        The row, as a share of the image's height; outside of (0, 1) where no horizon is seen.
+
+    Raises:
+        ValueError: If the pitch or the focal length is out of range.
+    """
+    if not -90 < pitch < 90:
+        raise ValueError(f'saliency.pitch must be in (-90, 90) degrees, got {pitch}')
+    if not 0 < focal < math.inf:
+        raise ValueError(
+            f"saliency.focal must be above 0, in shares of the image's height; got {focal}"
+        )
+    return centre - focal * math.tan(math.radians(pitch))
+
+
+def horizon_saliency(
+    row: float,
+    grid_shape: tuple[int, int] = (31, 51),
+    falloff_below: float = 0.2,
+    falloff_above: float = 0.1,
+    column: float | None = None,
+    falloff_sides: float = 0.3,
+    floor: float = 0.1,
+) -> Tensor:
+    """Saliency that falls off exponentially from the horizon.
+
+    Args:
+        row: Row of the horizon; it may lie outside of the image.
+        grid_shape: (h_S, w_S) of the map, at least 2 each.
+        falloff_below: Share of the height over which saliency falls to 1/e on the ground, above 0.
+        falloff_above: The same above the horizon.
+        column: Column of the vanishing point in (0, 1), from which saliency falls off to both
+            sides; None looks at all columns alike.
+        falloff_sides: Share of the width over which saliency falls to 1/e, above 0.
+        floor: Share of the mass that is uniform, in [0, 1].
+
+    Returns:
+        (h_S, w_S) float32, summing to 1.
+
+    Raises:
+        ValueError: If a setting is out of range.
+    """
+    _check_map(grid_shape, falloff_below, falloff_above, column, falloff_sides, floor)
+    rows, columns = ((torch.arange(n) + 0.5) / n for n in grid_shape)
+    below = rows - row
+    # Softmax: exponentials as shares of their sum, which do not vanish for a horizon far outside.
+    down = torch.where(below > 0, -below / falloff_below, below / falloff_above).softmax(0)
+    aside = torch.zeros_like(columns) if column is None else (columns - column).abs()
+    across = (-aside / falloff_sides).softmax(0)
+    return (1 - floor) * down[:, None] * across + floor / (grid_shape[0] * grid_shape[1])
+
+
+@MODELS.register_module()
+class HorizonSaliency(WholeImageSaliency):
+    """Looks at the horizon, and less and less below and above it.
+
+    Where the horizon lies is said by ``row``; by ``pitch`` and ``focal``; or by ``pitch`` alone,
+    with each image's intrinsics read from ``cam2img`` of its metainfo, as monocular 3D detection
+    has it. The map follows the image's flip, and a cropped image is refused.
+
+    Args:
+        row: Row of the horizon, a share of the image's height in (0, 1) from the top.
+        pitch: How far the camera looks down, in degrees; 0 looks at the horizon.
+        focal: Vertical focal length over the image's height; with ``pitch``.
+        centre: Row of the principal point, a share of the height; with ``focal``.
+        **kwargs: How saliency falls off, and the shape of the map: as for
+            :func:`horizon_saliency`.
+
+    Raises:
+        ValueError: If a setting is out of range, or not exactly one of ``row`` and ``pitch`` is
+            given.
+    """
+
+    def __init__(
+        self,
+        row: float | None = None,
+        pitch: float | None = None,
+        focal: float | None = None,
+        centre: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        row = _fixed_row(row, pitch, focal, centre)
+        look: Callable[[float], Tensor] = partial(horizon_saliency, **kwargs)
+        # Where the row is known per image only, the map of the middle stands in.
+        super().__init__(look(0.5 if row is None else row))
+        self.row, self.pitch, self.look = row, pitch, look
+
+    def forward(
+        self, images: list[Tensor], samples: Sequence[Any] | None, training: bool
+    ) -> Tensor:
+        """See :meth:`BaseSaliency.forward`."""
+        if self.row is not None:
+            return super().forward(images, samples, training)
+        maps = [
+            self.look(self._row_of(sample, image)).flip(self.flipped_dims(sample))
+            for sample, image in zip(samples or [None] * len(images), images)
+        ]
+        return torch.stack(maps)[:, None].to(images[0].device)
+
+    def shared(self, samples: Sequence[Any] | None) -> tuple[Tensor, tuple[int, ...]] | None:
+        """See :meth:`BaseSaliency.shared`."""
+        return None if self.row is None else super().shared(samples)
+
+    def _row_of(self, sample: Any, image: Tensor) -> float:
+        cam2img = None if sample is None else sample.metainfo.get('cam2img')
+        if cam2img is None:
+            raise ValueError(
+                "HorizonSaliency with saliency.pitch alone reads 'cam2img' of the samples' "
+                'metainfo, which these have not: set saliency.focal as well, or saliency.row'
+            )
+        height = image.shape[-2]
+        focal, centre = float(cam2img[1][1]) / height, float(cam2img[1][2]) / height
+        return horizon_row(cast(float, self.pitch), focal, centre)
+
+
+def _fixed_row(
+    row: float | None, pitch: float | None, focal: float | None, centre: float
+) -> float | None:
+    """The row that the settings say; None if each image has its own."""
+    if (row is None) == (pitch is None) or (pitch is None and focal is not None):
+        raise ValueError(
+            'HorizonSaliency takes either saliency.row, or saliency.pitch with saliency.focal, or '
+            'saliency.pitch alone where samples have cam2img: got '
+            f'row={row}, pitch={pitch}, focal={focal}'
+        )
+    if pitch is None:
+        _check_share('row', row)
+        return row
+    if focal is None:
+        horizon_row(pitch, 1.0, centre)  # an impossible pitch is refused now, not in training
+        return None
+    row = horizon_row(pitch, focal, centre)
+    if not 0 < row < 1:
+        raise ValueError(
+            f'saliency.pitch={pitch}, focal={focal} and centre={centre} put the horizon at row '
+            f"{row:.3g}, outside of the image's (0, 1): focal and centre are shares of its height"
+        )
+    return row
+
+
+def _check_map(
+    grid_shape: tuple[int, int],
+    falloff_below: float,
+    falloff_above: float,
+    column: float | None,
+    falloff_sides: float,
+    floor: float,
+) -> None:
+    falloffs = {'below': falloff_below, 'above': falloff_above, 'sides': falloff_sides}
+    for name, value in falloffs.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f'saliency.falloff_{name} must be above 0, got {value}')
+    if column is not None:
+        _check_share('column', column)
+    if not 0 <= floor <= 1:
+        raise ValueError(f'saliency.floor must be in [0, 1], got {floor}')
+    if min(grid_shape) < 2:
+        raise ValueError(f'saliency.grid_shape is (h_S, w_S), at least 2 each; got {grid_shape}')
+
+
+def _check_share(name: str, value: float | None) -> None:
+    if value is None or not 0 < value < 1:
+        raise ValueError(
+            f'saliency.{name} is a share of the image in (0, 1), not in pixels; got {value}'
+        )
