@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, Mapping, Sequence
 
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, Sequential
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
 from torch import Tensor
@@ -28,9 +28,11 @@ class UnzoomNeck(BaseModule):
 
     Args:
         inner: Type of the stock neck, such as ``'FPN'`` (a scope such as ``'mmdet.FPN'`` may
-            precede); None for models without a neck, whose backbone levels are unzoomed.
+            precede); a list of configs where the stock model has several necks in a row, as
+            DyHead; None for models without a neck, whose backbone levels are unzoomed.
         levels: Which levels to unzoom; all by default. Levels that no head reads can be left out.
-        **inner_kwargs: Arguments of the stock neck; a child config inherits them.
+        **inner_kwargs: Arguments of the stock neck, if ``inner`` is a type; a child config inherits
+            them.
 
     Raises:
         RuntimeError: If the model has no zoom data preprocessor.
@@ -39,17 +41,20 @@ class UnzoomNeck(BaseModule):
     """
 
     def __init__(
-        self, inner: str | None = None, levels: Sequence[int] | None = None, **inner_kwargs: Any
+        self,
+        inner: str | Sequence[dict[str, Any]] | None = None,
+        levels: Sequence[int] | None = None,
+        **inner_kwargs: Any,
     ) -> None:
         super().__init__()
         self.link = claim_link()
         _refuse_slide_inference()
-        if inner is None and inner_kwargs:
+        if inner_kwargs and (inner is None or _is_list(inner)):
             raise ValueError(
                 f'UnzoomNeck has no inner neck to give {sorted(inner_kwargs)} to: set '
                 "model.neck.inner to the stock neck's type"
             )
-        self.inner = None if inner is None else _build_inner({'type': inner, **inner_kwargs})
+        self.inner = None if inner is None else _build_inner(inner, inner_kwargs)
         self.levels = None if levels is None else tuple(levels)
         self._warned_identity = False
         if inner is not None:
@@ -66,9 +71,11 @@ class UnzoomNeck(BaseModule):
 
         Raises:
             RuntimeError: If the features are not those of the batch that was zoomed last.
+            TypeError: If the inner neck gives no such levels.
         """
         features = inputs if self.inner is None else self.inner(inputs)
         features = (features,) if isinstance(features, Tensor) else tuple(features)
+        self._check_levels(features)
         batch = self.link.batch
         if batch is None:
             self._warn_identity()
@@ -104,6 +111,14 @@ class UnzoomNeck(BaseModule):
         for key in [key for key in state_dict if key.startswith(prefix)]:
             state_dict[prefix + _INNER + key[len(prefix) :]] = state_dict.pop(key)
 
+    def _check_levels(self, features: tuple[Any, ...]) -> None:
+        if not all(isinstance(feature, Tensor) and feature.dim() == 4 for feature in features):
+            source = 'the backbone' if self.inner is None else type(self.inner).__name__
+            raise TypeError(
+                f'UnzoomNeck unzooms levels (N, C, h, w), which {source} does not give: a model '
+                'without them cannot be unzoomed. Remove UnzoomNeck from model.neck'
+            )
+
     def _warn_identity(self) -> None:
         if not self._warned_identity:
             self._warned_identity = True
@@ -115,7 +130,18 @@ class UnzoomNeck(BaseModule):
             )
 
 
-def _build_inner(config: dict[str, Any]) -> Any:
+def _is_list(inner: Any) -> bool:
+    return isinstance(inner, Sequence) and not isinstance(inner, str)
+
+
+def _build_inner(inner: Any, arguments: dict[str, Any]) -> Any:
+    """Build a stock neck, or several in a row as registries do, with the same state dict."""
+    if _is_list(inner):
+        return Sequential(*map(_build_neck, inner))
+    return _build_neck({'type': inner, **arguments})
+
+
+def _build_neck(config: Mapping[str, Any]) -> Any:
     """Build a stock neck in the scope it comes from: given, the run's, the model's, or any."""
     name = config['type']
     if isinstance(name, str) and '.' not in name:

@@ -28,7 +28,7 @@ class Stock(BaseModel):
         self.neck = MODELS.build(neck)
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
-        return self.neck([inputs, inputs[..., ::2, ::2]])
+        return self.neck((inputs, inputs[..., ::2, ::2]))
 
 
 def zoom(saliency, **settings):
@@ -144,3 +144,34 @@ def test_the_state_dict_is_the_stock_necks():
     del broken['neck.fpn_convs.0.conv.bias']
     with pytest.raises(RuntimeError, match=r'fpn_convs\.0\.conv\.bias'):
         zoomed.load_state_dict(broken)
+
+
+def test_necks_in_a_row_are_those_of_the_stock_model(fixed):
+    # As in the stock DyHead: the neck of the model is a list.
+    row = [
+        dict(type='mmdet.ChannelMapper', in_channels=[3, 3], out_channels=16),
+        dict(type='mmdet.DyHead', in_channels=16, out_channels=16, num_blocks=1),
+    ]
+    stock = MODELS.build(row)
+    model = Stock(zoom(fixed), dict(type='lzu_mm.UnzoomNeck', inner=row))
+    assert list(model.neck.state_dict()) == list(stock.state_dict())
+    model.neck.load_state_dict(stock.state_dict(), strict=True)
+    stock.load_state_dict(model.neck.state_dict(), strict=True)
+
+    zoomed = model.data_preprocessor(batch('retinanet', [(60, 90)]))['inputs']
+    warp = model.data_preprocessor.link.batch.warp
+    for level, unzoomed in zip(stock((zoomed, zoomed[..., ::2, ::2])), model(zoomed)):
+        torch.testing.assert_close(unzoomed, unzoom_feature(level, warp, [(32, 48)], (32, 48)))
+
+
+def test_a_row_of_necks_takes_no_arguments_besides(fixed):
+    row = [dict(type='mmdet.ChannelMapper', in_channels=[3, 3], out_channels=4)]
+    with pytest.raises(ValueError, match=r"'out_channels'.*model\.neck\.inner"):
+        Stock(zoom(fixed), dict(type='lzu_mm.UnzoomNeck', inner=row, out_channels=4))
+
+
+def test_a_neck_that_gives_no_levels_is_named(fixed):
+    model = Stock(zoom(fixed), dict(type='lzu_mm.UnzoomNeck', inner='mmdet.GlobalAveragePooling'))
+    zoomed = model.data_preprocessor(batch('retinanet', [(60, 90)]))['inputs']
+    with pytest.raises(TypeError, match='GlobalAveragePooling'):
+        model(zoomed)
