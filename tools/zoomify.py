@@ -1,0 +1,170 @@
+#!/usr/bin/env python
+r"""Write the child config that switches LZU on for any stock config, or your own.
+
+It swaps the data preprocessor, puts lzu_mm.UnzoomNeck behind the neck, takes crops out of training
+and slides out of testing, and says so in comments. Examples:
+    python tools/zoomify.py mmdet::retinanet/retinanet_r50_fpn_1x_coco.py --scale 0.5 \
+        --saliency fixed:data/saliency/coco.npz -o configs/lzu_retinanet_r50_fpn_1x_coco.py
+    python tools/zoomify.py mine.py --size 256 512 --saliency horizon:0.45 -o lzu_mine.py
+"""
+
+import os
+import tempfile
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any, Dict, List
+
+from mmengine.config import Config
+
+from lzu_mm.data_preprocessors import ZoomSettings
+from lzu_mm.zoomify import child_source, settings_of, try_model, zoom_config
+
+PLAIN = {
+    'temporal': 'lzu_mm.TemporalSaliency',
+    'learned': 'lzu_mm.LearnedSaliency',
+    'uniform': 'lzu_mm.UniformSaliency',
+}
+SALIENCY = 'fixed:PATH|temporal|learned|uniform|horizon:ROW'
+
+
+def saliency_config(text: str) -> Dict[str, Any]:
+    """The saliency that a word of the command line means."""
+    word, _, value = text.partition(':')
+    if word in PLAIN and not value:
+        return dict(type=PLAIN[word])
+    if word == 'fixed':
+        if not value.endswith(('.npz', '.npy')):
+            raise ArgumentTypeError(
+                f'fixed:PATH needs the path of a saliency file (.npz, which '
+                f'tools/compute_saliency.py makes, or .npy); got {text!r}'
+            )
+        return dict(type='lzu_mm.FixedSaliency', path=value)
+    if word == 'horizon':
+        try:
+            return dict(type='lzu_mm.HorizonSaliency', row=float(value))
+        except ValueError:
+            raise ArgumentTypeError(
+                f"horizon:ROW needs the horizon's row as a share of the height; got {text!r}"
+            ) from None
+    raise ArgumentTypeError(f'{text!r} is none of {SALIENCY}')
+
+
+def parse_args() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('base', help='a config file, or a stock one: mmdet::, mmseg::, mmdet3d::…')
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument('--scale', type=float, help='ratio of each side of the zoomed image')
+    target.add_argument(
+        '--size', type=int, nargs=2, metavar=('H', 'W'), help='of the zoomed image, instead'
+    )
+    parser.add_argument('--saliency', type=saliency_config, required=True, metavar=SALIENCY)
+    parser.add_argument('-o', '--out', type=Path, required=True, help='the config to write')
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
+    return parser.parse_args()
+
+
+def check_out(args: Namespace) -> None:
+    """Refuse to write where it would harm."""
+    if args.out.suffix != '.py':
+        raise SystemExit(f'error: a config ends in .py, not as {args.out}: set -o')
+    if args.out.resolve() == Path(args.base).resolve():
+        raise SystemExit(f'error: {args.out} is the base config itself: set -o to another name')
+    if args.out.exists() and not args.overwrite:
+        raise SystemExit(f'error: {args.out} exists: use --overwrite to replace it, or another -o')
+
+
+def references(args: Namespace) -> 'tuple[str, str]':
+    """How to name the base from anywhere, and in the config to be written."""
+    if '::' in args.base:
+        return args.base, args.base
+    path = Path(args.base).resolve()
+    if not path.is_file():
+        raise SystemExit(
+            f'error: no config at {args.base}; stock ones are named mmdet::retinanet/….py'
+        )
+    relative = Path(os.path.relpath(path, args.out.resolve().parent)).as_posix()
+    return path.as_posix(), relative if relative.startswith('.') else f'./{relative}'
+
+
+def load(reference: str) -> Config:
+    """The base config, as a child sees it."""
+    try:
+        return Config.fromstring(f'_base_ = {reference!r}', '.py')
+    except Exception as error:
+        raise SystemExit(f'error: {reference} cannot be the base of a config: {error}') from error
+
+
+def zoom_of(args: Namespace) -> Dict[str, Any]:
+    """The ``zoom`` of the preprocessor."""
+    target = dict(size=tuple(args.size)) if args.size else dict(scale=args.scale)
+    zoom = {**target, 'saliency': args.saliency}
+    ZoomSettings(**zoom)
+    return zoom
+
+
+def title(args: Namespace) -> str:
+    """The sentence that heads the file."""
+    kind = args.saliency['type'].rpartition('.')[2].replace('Saliency', '').lower()
+    target = '{}x{}'.format(*args.size) if args.size else f'{args.scale}x'
+    return (
+        f'Learning to Zoom and Unzoom (LZU) at {target} with {kind} saliency, written by '
+        'tools/zoomify.py.'
+    )
+
+
+def trial_zoom(zoom: Dict[str, Any]) -> Dict[str, Any]:
+    """The zoom to try the model with: a saliency file may have to be made first."""
+    path = zoom['saliency'].get('path')
+    if path is None or Path(path).exists():
+        return zoom
+    return {**zoom, 'saliency': dict(type='lzu_mm.HorizonSaliency', row=0.5)}
+
+
+def write(args: Namespace, source: str, expected: Dict[str, Any], zoom: Dict[str, Any]) -> None:
+    """Write the config once it says what it is meant to, and its model runs."""
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, for the relative path of its base.
+    with tempfile.NamedTemporaryFile('w', suffix='.py', dir=args.out.parent) as draft:
+        draft.write(source)
+        draft.flush()
+        cfg = Config.fromfile(draft.name)
+        if settings_of(cfg) != expected:
+            raise SystemExit('error: the base config cannot be extended: write the child by hand')
+        try_model(cfg, trial_zoom(zoom))
+    args.out.write_text(source)
+
+
+def report(args: Namespace, moving: List[str]) -> None:
+    """What was written, and what to do next."""
+    if moving:
+        print(
+            f'warning: {", ".join(dict.fromkeys(moving))} in the training pipeline move what is in '
+            'the image, and this saliency does not follow: consider training without'
+        )
+    print(f'{args.out}: the model builds, and passes an image through zoom and unzoom. Next:')
+    path = args.saliency.get('path')
+    if path and not Path(path).exists():
+        print(f'  python tools/compute_saliency.py {args.out}   # makes {path}')
+    print(f'  python tools/browse_zoom.py {args.out}')
+    print(f'  python tools/train.py {args.out}')
+
+
+def main() -> None:
+    """Write the config, or say what to change."""
+    args = parse_args()
+    check_out(args)
+    reference, written = references(args)
+    try:
+        zoom = zoom_of(args)
+        base = settings_of(load(reference))
+        zoomed = zoom_config(base, zoom)
+        source = child_source(written, base, zoomed.config, title(args), zoomed.notes)
+        write(args, source, zoomed.config, zoom)
+    except ValueError as error:
+        raise SystemExit(f'error: {error}') from error
+    report(args, zoomed.moving)
+
+
+if __name__ == '__main__':
+    main()
