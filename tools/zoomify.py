@@ -17,6 +17,7 @@ from typing import Any, Dict, List
 from mmengine.config import Config
 
 from lzu_mm.data_preprocessors import ZoomSettings
+from lzu_mm.registry import MODELS
 from lzu_mm.zoomify import child_source, settings_of, try_model, zoom_config
 
 PLAIN = {
@@ -96,10 +97,11 @@ def load(reference: str) -> Config:
 
 
 def zoom_of(args: Namespace) -> Dict[str, Any]:
-    """The ``zoom`` of the preprocessor."""
+    """The ``zoom`` of the preprocessor, if its settings are in range."""
     target = dict(size=tuple(args.size)) if args.size else dict(scale=args.scale)
     zoom = {**target, 'saliency': args.saliency}
     ZoomSettings(**zoom)
+    MODELS.build(trial_zoom(zoom)['saliency'])
     return zoom
 
 

@@ -28,8 +28,8 @@ class UnzoomNeck(BaseModule):
 
     Args:
         inner: Type of the stock neck, such as ``'FPN'`` (a scope such as ``'mmdet.FPN'`` may
-            precede); a list of configs where the stock model has several necks in a row, as
-            DyHead; None for models without a neck, whose backbone levels are unzoomed.
+            precede), or its whole config; a list of configs where the stock model has several necks
+            in a row, as DyHead; None for models without a neck, whose backbone levels are unzoomed.
         levels: Which levels to unzoom; all by default. Levels that no head reads can be left out.
         **inner_kwargs: Arguments of the stock neck, if ``inner`` is a type; a child config inherits
             them.
@@ -42,17 +42,17 @@ class UnzoomNeck(BaseModule):
 
     def __init__(
         self,
-        inner: str | Sequence[dict[str, Any]] | None = None,
+        inner: str | dict[str, Any] | Sequence[dict[str, Any]] | None = None,
         levels: Sequence[int] | None = None,
         **inner_kwargs: Any,
     ) -> None:
         super().__init__()
         self.link = claim_link()
         _refuse_slide_inference()
-        if inner_kwargs and (inner is None or _is_list(inner)):
+        if inner_kwargs and not isinstance(inner, str):
             raise ValueError(
                 f'UnzoomNeck has no inner neck to give {sorted(inner_kwargs)} to: set '
-                "model.neck.inner to the stock neck's type"
+                "model.neck.inner to the stock neck's type, or them in the config(s) it holds"
             )
         self.inner = None if inner is None else _build_inner(inner, inner_kwargs)
         self.levels = None if levels is None else tuple(levels)
@@ -130,15 +130,13 @@ class UnzoomNeck(BaseModule):
             )
 
 
-def _is_list(inner: Any) -> bool:
-    return isinstance(inner, Sequence) and not isinstance(inner, str)
-
-
 def _build_inner(inner: Any, arguments: dict[str, Any]) -> Any:
     """Build a stock neck, or several in a row as registries do, with the same state dict."""
-    if _is_list(inner):
-        return Sequential(*map(_build_neck, inner))
-    return _build_neck({'type': inner, **arguments})
+    if isinstance(inner, str):
+        return _build_neck({'type': inner, **arguments})
+    return (
+        _build_neck(inner) if isinstance(inner, Mapping) else Sequential(*map(_build_neck, inner))
+    )
 
 
 def _build_neck(config: Mapping[str, Any]) -> Any:

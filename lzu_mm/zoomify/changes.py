@@ -91,17 +91,11 @@ def _import_lzu(config: dict[str, Any]) -> None:
 def _unzoom(zoomed: Zoomed) -> None:
     model = zoomed.config['model']
     neck = model.get('neck')
-    if isinstance(neck, (list, tuple)):
-        model['neck'] = dict(type='lzu_mm.UnzoomNeck', inner=list(neck))
-        note = 'Behind the stock necks, what the heads read is unzoomed.'
+    if isinstance(neck, (list, tuple)) or (neck and {'inner', 'levels'} & set(neck)):
+        # Several necks, or one with settings that UnzoomNeck would take for its own.
+        model['neck'] = dict(type='lzu_mm.UnzoomNeck', inner=neck)
+        note = 'What the stock neck hands to the heads is unzoomed.'
     elif neck:
-        taken = {'inner', 'levels'} & set(neck)
-        if taken:
-            raise ValueError(
-                f'model.neck {neck["type"]} has settings of its own called {sorted(taken)}, which '
-                'UnzoomNeck would take for its own: write the config by hand, with the neck in a '
-                "list: neck=dict(_delete_=True, type='lzu_mm.UnzoomNeck', inner=[dict(…)])"
-            )
         model['neck'] = {**neck, 'type': 'lzu_mm.UnzoomNeck', 'inner': neck['type']}
         note = 'Behind the stock neck, whose settings are inherited, its levels are unzoomed.'
     else:
@@ -140,7 +134,7 @@ def _train_on_whole_images(zoomed: Zoomed, zoom: dict[str, Any]) -> None:
                 found = True
                 without = list(dict.fromkeys(crops))
                 if str(stock).count('RandomResize') > str(pipeline).count('RandomResize'):
-                    without.append('the random resize before it')
+                    without.append('random resize before it')
                 name = zoomed.replace_pipeline(holder, key, pipeline)
                 zoomed.note(
                     name or setting, f'Whole images are zoomed: no {" and no ".join(without)}.'

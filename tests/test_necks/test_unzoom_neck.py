@@ -175,3 +175,9 @@ def test_a_neck_that_gives_no_levels_is_named(fixed):
     zoomed = model.data_preprocessor(batch('retinanet', [(60, 90)]))['inputs']
     with pytest.raises(TypeError, match='GlobalAveragePooling'):
         model(zoomed)
+
+
+def test_the_inner_neck_may_be_its_whole_config(fixed):
+    mapper = dict(type='mmdet.ChannelMapper', in_channels=[3, 3], out_channels=4)
+    model = Stock(zoom(fixed), dict(type='lzu_mm.UnzoomNeck', inner=mapper))
+    assert list(model.neck.state_dict()) == list(MODELS.build(mapper).state_dict())
