@@ -14,7 +14,7 @@ from ..data_preprocessors import ZoomSettings
 __all__ = ['try_model']
 
 # Zoomed images of this size leave all levels of stock models a cell at least, and are fast.
-_ZOOMED_SIZE = (256, 256)
+_ZOOMED_SIZE = (320, 320)
 
 
 def try_model(cfg: Config, zoom: dict[str, Any]) -> None:

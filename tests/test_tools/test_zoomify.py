@@ -10,7 +10,6 @@ from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS, MODELS, init_default_scope
 
 from lzu_mm.datasets import SequenceSampler
-from lzu_mm.saliency import save_saliency
 
 from ..models import batch, losses
 from .launching import ROOT, succeed
@@ -142,13 +141,16 @@ def test_temporal_saliency_is_tested_on_videos(tmp_path):
 
 @pytest.mark.slow
 def test_the_written_config_trains(tmp_path, mini_street):
-    save_saliency(tmp_path / 'band.npz', torch.eye(31, 51) + 1, {})
-    out = tmp_path / 'folder' / 'lzu.py'
-    options = ['--scale', '0.25', '--saliency', f'fixed:{tmp_path / "band.npz"}']
+    out, saliency = tmp_path / 'folder' / 'lzu.py', tmp_path / 'made.npz'
+    options = ['--scale', '0.25', '--saliency', f'fixed:{saliency}']
     cfg, printed = zoomify(MINI_STREET, out, *options)
     assert 'custom_imports' not in out.read_text()  # as inherited
     assert cfg.custom_imports.imports == ['lzu_mm']
-    assert 'compute_saliency' not in printed
+    # What it says comes next.
+    assert f'compute_saliency.py {out}' in printed
+    succeed('compute_saliency.py', out, mini_street=mini_street)
+    assert saliency.is_file()
+    assert 'compute_saliency' not in zoomify(MINI_STREET, out, *options, '--overwrite')[1]
     succeed(
         'train.py', out, '--work-dir', tmp_path / 'work', '--cfg-options',
         'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=4',
