@@ -54,7 +54,8 @@ def _require_monocular(model: Any) -> None:
 
 def _inputs(model: Any, zoom: dict[str, Any]) -> Any:
     """A zoomed image, as the preprocessor gives it to the model."""
-    scale = ZoomSettings(**zoom).scale or 1
+    # Below an eighth, the source image would only cost memory.
+    scale = max(ZoomSettings(**zoom).scale or 1, 1 / 8)
     image = torch.rand(3, *(round(n / scale) for n in _ZOOMED_SIZE)) * 255
     images = {'img': [image]} if 'Det3D' in type(model.data_preprocessor).__name__ else [image]
     return model.data_preprocessor({'inputs': images, 'data_samples': None})['inputs']
