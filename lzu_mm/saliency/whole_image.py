@@ -7,10 +7,8 @@ from typing import Any, Sequence
 import torch
 from torch import Tensor
 
-from ..metainfo import scale_factor
+from ..metainfo import flipped_dims, scale_factor
 from .base import BaseSaliency
-
-_FLIPPED_DIMS = {'horizontal': (-1,), 'vertical': (-2,), 'diagonal': (-2, -1)}
 
 
 class WholeImageSaliency(BaseSaliency):
@@ -54,9 +52,7 @@ class WholeImageSaliency(BaseSaliency):
         if sample is None:
             return ()
         self._refuse_crop(sample.metainfo)
-        if not sample.metainfo.get('flip', False):
-            return ()
-        return _FLIPPED_DIMS[sample.metainfo.get('flip_direction') or 'horizontal']
+        return flipped_dims(sample.metainfo)
 
     def _refuse_crop(self, metainfo: dict[str, Any]) -> None:
         """Notice a crop: an image smaller than the resized original."""
