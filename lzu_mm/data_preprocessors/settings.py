@@ -27,6 +27,9 @@ class ZoomSettings:
         labels: How labels follow the image: ``'resized'``, as for a uniform resize, since features
             are unzoomed (LZU); or ``'warped'``, through the warp, by which predictions come back,
             while features stay in the zoomed frame (LZ, FOVEA, LDS).
+        train_prob: Probability of zooming a batch in training, in [0, 1]; the others are resized
+            uniformly.
+        train_only: Resize uniformly at test (Instance-Warp, at no cost there).
 
     Raises:
         ValueError: If not exactly one of ``scale`` and ``size`` is given, or one is out of range.
@@ -42,6 +45,8 @@ class ZoomSettings:
     max_magnification: float = 1000
     antialias: bool = False
     labels: str = 'resized'
+    train_prob: float = 1
+    train_only: bool = False
 
     def __post_init__(self) -> None:
         if (self.scale is None) == (self.size is None):
@@ -56,6 +61,8 @@ class ZoomSettings:
                 'zoom.antialias=True needs zoom.separable=True and zoom.align_corners=False: set '
                 'these, or zoom.antialias=False'
             )
+        if not 0 <= self.train_prob <= 1:
+            raise ValueError(f'zoom.train_prob must be in [0, 1], got {self.train_prob}')
         if self.labels not in ('resized', 'warped'):
             raise ValueError(f"zoom.labels must be 'resized' or 'warped', got {self.labels!r}")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):

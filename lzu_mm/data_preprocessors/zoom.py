@@ -110,7 +110,7 @@ class ZoomMixin(BaseDataPreprocessor):
             A batch of warps, one for all images that are looked at alike, or None where every warp
             is the identity; and the saliency (N, 1, h_S, w_S) where it depends on the images.
         """
-        if self.saliency.is_uniform:
+        if self.saliency.is_uniform or not self._zooms(training):
             return None, None
         shared = self.saliency.shared(samples)
         if shared is not None:
@@ -119,6 +119,11 @@ class ZoomMixin(BaseDataPreprocessor):
         with torch.autocast(images[0].device.type, enabled=False):
             saliency = self.saliency(images, samples, training)
             return saliency_to_warp(saliency, **self.zoom.warp_options()), saliency
+
+    def _zooms(self, training: bool) -> bool:
+        if training and self.zoom.train_prob < 1:
+            return torch.rand(()).item() < self.zoom.train_prob
+        return training or not self.zoom.train_only
 
     def _shared_warp(self, saliency: Tensor, flipped: tuple[int, ...]) -> Warp:
         """The warp of an unchanging map; made once, it keeps the grids that were made from it."""

@@ -100,6 +100,24 @@ def test_antialiasing_is_passed_on(saliency_file):
     assert not torch.allclose(zoomed, build(zoom)(data)['inputs'][0], atol=1)
 
 
+def test_training_alone_is_zoomed_as_often_as_wanted(saliency_file):
+    zoom = dict(size=(32, 48), saliency=fixed(saliency_file), train_prob=0.25, train_only=True)
+    module, data = build(zoom), batch('retinanet', [(60, 90)])
+    uniform = build(dict(size=(32, 48), saliency=UNIFORM))
+    torch.manual_seed(0)
+    zoomed = []
+    for _ in range(200):
+        output = module(data, True)
+        assert (module.link.batch.warp is None) == torch.equal(
+            output['inputs'], uniform(data, True)['inputs']
+        )
+        zoomed.append(module.link.batch.warp is not None)
+    assert 0.15 < sum(zoomed) / len(zoomed) < 0.35
+    assert torch.equal(module(data)['inputs'], uniform(data)['inputs'])
+    always = build(dict(zoom, train_prob=1))
+    assert all(always(data, True) and always.link.batch.warp is not None for _ in range(5))
+
+
 def test_geometry_keeps_single_precision_under_autocast(saliency_file):
     module = build(dict(size=(32, 48), saliency=fixed(saliency_file)))
     data = batch('retinanet', [(60, 90)])
@@ -193,6 +211,7 @@ def test_nothing_enters_the_state_dict(saliency_file):
         (dict(saliency=UNIFORM, size=(0, 4)), r'zoom\.size'),
         (dict(saliency=UNIFORM, scale=1, antialias=True, separable=False), r'zoom\.antialias'),
         (dict(saliency=UNIFORM, scale=1, antialias=True, align_corners=True), r'zoom\.antialias'),
+        (dict(saliency=UNIFORM, scale=1, train_prob=1.5), r'zoom\.train_prob'),
         (dict(saliency=UNIFORM, scale=1, fwhm=4), r"no setting \['fwhm'\]"),
     ],
 )
