@@ -26,6 +26,7 @@ def config(mini_street, monkeypatch):
     cfg.model.backbone.base_channels = 32
     cfg.model.neck.update(in_channels=[32, 64, 128, 256], out_channels=64)
     cfg.model.bbox_head.update(in_channels=64, feat_channels=64)
+    cfg.model.bbox_head.anchor_generator.octave_base_scale = 3
     return cfg
 
 

@@ -26,7 +26,8 @@ def test_configs_are_timed_stage_by_stage(tmp_path):
         for stage in ('zoom', 'normalise and pad', 'backbone', 'inner neck', 'head'):
             assert result['stages_ms'][stage] > 0
     assert uniform['stages_ms']['saliency'] == 0 < adaptive['stages_ms']['saliency']
-    assert uniform['gflops'] == adaptive['gflops'] > 0.1
+    assert uniform['gflops'] == pytest.approx(adaptive['gflops'], rel=1e-2)
+    assert uniform['gflops'] > 0.1
     (row,) = (line for line in output.splitlines() if line.startswith('| uniform'))
     assert row.split('|')[-2].strip() == '1.000'
 
