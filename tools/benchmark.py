@@ -95,13 +95,14 @@ class Candidate:
             load_checkpoint(model, checkpoint, map_location='cpu')
         self.device = torch.device(args.device)
         self.model = model.to(self.device).eval()
+        self.batch = make_batch(self.scope, image_size(cfg, args.size), args.batch_size)
+        self.complexity = self.count()
         if args.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
             preprocess = self.model.data_preprocessor.forward
             self.model.data_preprocessor.forward = partial(_channels_last, preprocess)
         if args.compile:
             self.model.forward = torch.compile(self.model.forward)
-        self.batch = make_batch(self.scope, image_size(cfg, args.size), args.batch_size)
 
     @torch.no_grad()
     def __call__(self) -> None:
@@ -117,7 +118,7 @@ class Candidate:
     def _dtype(self) -> torch.dtype:
         return torch.bfloat16 if self.device.type == 'cpu' else torch.float16
 
-    def complexity(self) -> 'dict[str, float]':
+    def count(self) -> 'dict[str, float]':
         """GFLOPs of an image and millions of parameters, by mmengine's counter."""
         # A copy: the counter leaves hooks behind.
         model = copy.deepcopy(self.model)
@@ -201,7 +202,7 @@ def measure(args: Namespace) -> 'dict[str, Any]':
                 'ms': {'total': whole['median'], 'low': whole['low'], 'high': whole['high']},
                 'stages_ms': stages,
                 'peak_mib': peak_memory(candidate),
-                **candidate.complexity(),
+                **candidate.complexity,
             }
         )
     kept = ('batch_size', 'device', 'amp', 'channels_last', 'compile', 'repeats')
