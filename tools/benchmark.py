@@ -118,6 +118,7 @@ class Candidate:
     def _dtype(self) -> torch.dtype:
         return torch.bfloat16 if self.device.type == 'cpu' else torch.float16
 
+    @torch.no_grad()
     def count(self) -> 'dict[str, float]':
         """GFLOPs of an image and millions of parameters, by mmengine's counter."""
         # A copy: the counter leaves hooks behind.
