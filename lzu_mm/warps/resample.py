@@ -32,6 +32,23 @@ def to_grid(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.stack(((2 * x + 1) / w - 1, (2 * y + 1) / h - 1), dim=-1)
 
 
+def axes_to_grid(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+    """The grid of the raster of x and y; see :func:`to_grid`.
+
+    Args:
+        x: Columns in pixel indices, shape (N, w), or (1, w) for all images.
+        y: Rows in pixel indices, shape (N, h) or (1, h).
+        size: (h, w) of the sampled image.
+
+    Returns:
+        Shape (N, h, w, 2).
+    """
+    x, y = (2 * x + 1) / size[1] - 1, (2 * y + 1) / size[0] - 1
+    batch = max(len(x), len(y))
+    columns = x[:, None].expand(batch, y.shape[1], -1)
+    return torch.stack((columns, y[..., None].expand(batch, -1, x.shape[1])), dim=-1)
+
+
 def sample_grid(image: Tensor, grid: Tensor) -> Tensor:
     """Sample at any points, in float32 at least.
 

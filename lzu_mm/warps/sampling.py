@@ -18,7 +18,7 @@ from torch import Tensor
 from .antialias import filter_axes, triangle_weights
 from .base import Warp, pixel_positions, to_index
 from .cells import CellAxis, cell_axes
-from .resample import is_channels_last, sample_axes, sample_grid, to_grid
+from .resample import axes_to_grid, is_channels_last, sample_axes, sample_grid, to_grid
 from .separable import SeparableWarp
 
 
@@ -89,13 +89,16 @@ def unzoom_feature(
     def axes() -> tuple[CellAxis, CellAxis]:
         return cell_axes(cells, content, canvas, warp.knots_like, align_corners)
 
-    on_cpu = feature.device.type == 'cpu'
-    if isinstance(warp, SeparableWarp) and on_cpu and is_channels_last(feature):
-        x, y, beyond = warp.once(('axes', *level), lambda: _unzoom_axes(warp, *axes()))
+    if not isinstance(warp, SeparableWarp):
+        grid = warp.once(('grid', *level), lambda: _unzoom_grid(warp, *axes()))
+        return sample_grid(feature, grid)
+    x, y, beyond = warp.once(('axes', *level), lambda: _unzoom_axes(warp, *axes()))
+    if feature.device.type == 'cpu' and is_channels_last(feature):
         sampled = sample_axes(feature, x, y)
-        return sampled if beyond is None else torch.where(beyond, feature, sampled)
-    grid = warp.once(('grid', *level), lambda: _unzoom_grid(warp, *axes()))
-    return sample_grid(feature, grid)
+    else:
+        grid = warp.once(('grid', *level), lambda: axes_to_grid(x, y, cells))
+        sampled = sample_grid(feature, grid)
+    return sampled if beyond is None else torch.where(beyond, feature, sampled)
 
 
 def _resize(image: Tensor, size: tuple[int, int], align_corners: bool, antialias: bool) -> Tensor:
