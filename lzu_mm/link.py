@@ -28,7 +28,8 @@ class ZoomedBatch:
         content: (h, w) of each zoomed image on the canvas, in pixels.
         canvas: (H, W) of the padded batch.
         align_corners: Convention of the pixels.
-        saliency: Where it depends on the images, shape (N, 1, h_S, w_S).
+        saliency: What the warps were made from, shape (N, 1, h_S, w_S), or (1, 1, h_S, w_S) for
+            all; None as the warp.
         unzoom: Whether features are to be unzoomed, not labels to be warped.
     """
 

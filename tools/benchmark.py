@@ -153,7 +153,6 @@ def time_whole(candidates: 'list[Candidate]', args: Namespace) -> 'list[dict[str
     turns = args.warmup + args.repeats
     bar = iter(track(range(turns * len(candidates)), description='whole inference'))
     next(bar)
-    seconds = []
 
     def tick() -> None:
         for candidate in candidates:

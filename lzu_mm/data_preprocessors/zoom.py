@@ -52,7 +52,7 @@ class ZoomMixin(BaseDataPreprocessor):
         self.zoom = ZoomSettings(**zoom)
         self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
         self.link = WarpLink()
-        self._shared_warps: dict[tuple[int, ...], tuple[Tensor, Warp]] = {}
+        self._shared_warps: dict[tuple[int, ...], tuple[Tensor, Warp, Tensor]] = {}
         self._warned_unlinked = False
 
     def init_weights(self) -> None:
@@ -108,13 +108,13 @@ class ZoomMixin(BaseDataPreprocessor):
 
         Returns:
             A batch of warps, one for all images that are looked at alike, or None where every warp
-            is the identity; and the saliency (N, 1, h_S, w_S) where it depends on the images.
+            is the identity; and the saliency that they were made from.
         """
         if self.saliency.is_uniform or not self._zooms(training):
             return None, None
         shared = self.saliency.shared(samples)
         if shared is not None:
-            return self._shared_warp(*shared), None
+            return self._shared_warp(*shared)
         # Geometry keeps float32 under autocast too.
         with torch.autocast(images[0].device.type, enabled=False):
             saliency = self.saliency(images, samples, training)
@@ -125,15 +125,16 @@ class ZoomMixin(BaseDataPreprocessor):
             return torch.rand(()).item() < self.zoom.train_prob
         return training or not self.zoom.train_only
 
-    def _shared_warp(self, saliency: Tensor, flipped: tuple[int, ...]) -> Warp:
+    def _shared_warp(self, source: Tensor, flipped: tuple[int, ...]) -> tuple[Warp, Tensor]:
         """The warp of an unchanging map; made once, it keeps the grids that were made from it."""
-        source, warp = self._shared_warps.get(flipped, (None, None))
-        if source is not saliency or warp is None:
+        known = self._shared_warps.get(flipped)
+        if known is None or known[0] is not source:
             # What is made in inference mode could not be used in training later.
             with torch.inference_mode(False), torch.no_grad():
-                warp = saliency_to_warp(saliency.flip(flipped), **self.zoom.warp_options())
-            self._shared_warps[flipped] = (saliency, warp)
-        return warp
+                saliency = source.flip(flipped)
+                warp = saliency_to_warp(saliency, **self.zoom.warp_options())
+            known = self._shared_warps[flipped] = (source, warp, saliency)
+        return known[1:]
 
     def get_images(self, data: dict[str, Any]) -> Any:
         """The source images of a batch: a sequence of (C, H, W) or one (N, C, H, W)."""

@@ -63,21 +63,17 @@ class ZoomRecorder:
         self.preprocessor = preprocessor
         self.with_labels = with_labels
         self.record: ZoomRecord | None = None
-        self._saliency: Tensor | None = None
-        self._hooks: list[Any] = []
+        self._hook: Any = None
 
     def start(self) -> None:
         """Begin to take notes."""
-        self._hooks = [
-            self.preprocessor.saliency.register_forward_hook(self._note_saliency),
-            self.preprocessor.register_forward_hook(self._note_batch),
-        ]
+        self._hook = self.preprocessor.register_forward_hook(self._note_batch)
 
     def stop(self) -> None:
         """Take no further notes; the last record stays."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
 
     def __enter__(self) -> ZoomRecorder:
         self.start()
@@ -85,9 +81,6 @@ class ZoomRecorder:
 
     def __exit__(self, *error: Any) -> None:
         self.stop()
-
-    def _note_saliency(self, module: Any, arguments: Any, saliency: Tensor) -> None:
-        self._saliency = saliency.detach()
 
     @torch.no_grad()
     def _note_batch(self, module: Any, arguments: tuple[Any, ...], output: dict[str, Any]) -> None:
@@ -99,19 +92,11 @@ class ZoomRecorder:
         self.record = ZoomRecord(
             source=to_numpy(source),
             zoomed=network_image(canvas, batch.content[0], self.preprocessor),
-            saliency=self._looked_at(data),
+            saliency=_first_map(batch.saliency),
             warp=None if batch.warp is None else batch.warp.index(slice(0, 1)),
             source_labels=self._labels(data, training),
             labels=self._labels(output, training),
         )
-
-    def _looked_at(self, data: dict[str, Any]) -> Tensor:
-        noted, self._saliency = self._saliency, None
-        if noted is not None:
-            return noted[0, 0]
-        # Maps that never change are not asked for again, uniform ones not even once.
-        shared = self.preprocessor.saliency.shared(data.get('data_samples'))
-        return torch.ones(2, 2) if shared is None else shared[0].flip(shared[1])[0, 0]
 
     def _labels(self, data: dict[str, Any], training: bool) -> Labels:
         samples = data.get('data_samples')
@@ -135,3 +120,8 @@ def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -
         preprocessor(pseudo_collate([item]), training)
     assert recorder.record is not None
     return recorder.record
+
+
+def _first_map(saliency: Tensor | None) -> Tensor:
+    """The map of the first image; uniform where nothing was looked at."""
+    return torch.ones(2, 2) if saliency is None else saliency[0, 0].detach()
