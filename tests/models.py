@@ -162,6 +162,8 @@ def predictions(model, data):
         elif 'pred_instances_3d' in sample:
             found = sample.pred_instances_3d
             results.append({'boxes': found.bboxes_3d.tensor, 'scores': found.scores_3d})
+        elif 'pred_panoptic_seg' in sample:
+            results.append({'labels': sample.pred_panoptic_seg.sem_seg})
         else:
             found = sample.pred_instances
             results.append({'boxes': found.bboxes, 'scores': found.scores, 'labels': found.labels})

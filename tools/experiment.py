@@ -182,25 +182,17 @@ class Grid:
         return variables
 
 
-def done_share(job: Job, total: 'dict[str, int]') -> float:
-    """Share of the training that is done, by its newest log."""
+def done_share(job: Job) -> float:
+    """Share of the training that is done, by its newest log and the config written beside it."""
     logs = sorted(job.folder.glob('*/vis_data/scalars.json'))
     steps = [line for line in logs[-1].read_text().splitlines() if '"loss"' in line] if logs else []
     if not steps:
         return 0.0
     last = json.loads(steps[-1])
-    unit, count = next(iter(total.items()))
-    return min(last['epoch' if unit == 'max_epochs' else 'step'] / count, 1.0)
-
-
-def training_length(config: Path, options: 'tuple[str, ...]') -> 'dict[str, int]':
-    """``max_epochs`` or ``max_iters`` of a config."""
-    train_cfg = Config.fromfile(config).train_cfg
-    for option in options:
-        key, value = option.split('=', 1)
-        if key.startswith('train_cfg.max_'):
-            train_cfg[key.split('.')[1]] = int(value)
-    return {key: train_cfg[key] for key in ('max_epochs', 'max_iters') if key in train_cfg}
+    train_cfg = Config.fromfile(logs[-1].with_name('config.py')).train_cfg
+    if 'max_epochs' in train_cfg:
+        return min(last['epoch'] / train_cfg.max_epochs, 1.0)
+    return min(last['step'] / train_cfg.max_iters, 1.0)
 
 
 def render(args: Namespace) -> None:
@@ -223,13 +215,11 @@ def run_grid(args: Namespace, jobs: 'list[Job]', console: Console) -> 'list[str]
         stop = threading.Event()
 
         def watch() -> None:
-            lengths = {job.config: training_length(job.config, job.options) for job in jobs}
             while not stop.wait(2):
                 for future, job in futures.items():
                     if future.running():
                         progress.start_task(bars[job.folder])
-                        share = done_share(job, lengths[job.config])
-                        progress.update(bars[job.folder], completed=100 * share)
+                        progress.update(bars[job.folder], completed=100 * done_share(job))
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()

@@ -69,7 +69,9 @@ def enable_auto_scale_lr(cfg: Config) -> None:
 def set_resume(cfg: Config, checkpoint: 'str | None') -> None:
     """Resume where that is asked for; refuse to overwrite a finished or broken-off training."""
     if checkpoint == 'auto':
-        cfg.update(resume=True, load_from=None)
+        # Where there is nothing yet to go on from, training starts from load_from as usual.
+        if osp.isfile(osp.join(cfg.work_dir, 'last_checkpoint')):
+            cfg.update(resume=True, load_from=None)
     elif checkpoint is not None:
         if '://' not in checkpoint and not osp.isfile(checkpoint):
             raise SystemExit(f'error: no checkpoint at {checkpoint} to resume from')

@@ -12,7 +12,5 @@ data_preprocessor = dict(
         ),
     ),
 )
-# PSPNet has no neck: the two levels that its heads read are unzoomed.
-model = dict(
-    data_preprocessor=data_preprocessor, neck=dict(type='lzu_mm.UnzoomNeck', levels=(2, 3))
-)
+# PSPNet has no neck: the levels of the backbone are unzoomed, those that heads read.
+model = dict(data_preprocessor=data_preprocessor, neck=dict(type='lzu_mm.UnzoomNeck'))

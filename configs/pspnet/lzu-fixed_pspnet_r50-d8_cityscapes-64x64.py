@@ -9,7 +9,5 @@ data_preprocessor = dict(
         saliency=dict(type='lzu_mm.FixedSaliency', path='data/saliency/cityscapes.npz'),
     ),
 )
-# PSPNet has no neck: the two levels that its heads read are unzoomed.
-model = dict(
-    data_preprocessor=data_preprocessor, neck=dict(type='lzu_mm.UnzoomNeck', levels=(2, 3))
-)
+# PSPNet has no neck: the levels of the backbone are unzoomed, those that heads read.
+model = dict(data_preprocessor=data_preprocessor, neck=dict(type='lzu_mm.UnzoomNeck'))

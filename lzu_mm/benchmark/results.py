@@ -53,12 +53,6 @@ class Summary:
     seeds: list[int]
     metrics: dict[str, list[float]]
 
-    @property
-    def label(self) -> str:
-        """The config and what was overridden in it."""
-        changes = ', '.join(f'{key.split(".")[-1]}={value}' for key, value in self.options.items())
-        return f'{self.config} ({changes})' if changes else self.config
-
     def mean(self, metric: str) -> float:
         """Mean of a metric over the seeds; NaN where no run has it."""
         values = self.metrics.get(metric)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import lzu_mm.data_preprocessors.zoom as zoom_module
+import lzu_mm.necks.unzoom_neck as unzoom_module
 
 from ..data_preprocessors import ZoomMixin
 from ..necks import UnzoomNeck
@@ -53,8 +54,8 @@ class StageTimer:
             self._time(preprocessor.saliency, 'forward', 'saliency')
             self._time(zoom_module, 'zoom_image', 'zoom')
         if isinstance(neck, UnzoomNeck):
-            self._time(neck, 'forward', 'unzoom')
-            neck = neck.inner
+            # Not the neck's forward: levels may be unzoomed later, when a head reads them.
+            self._time(unzoom_module, 'unzoom_feature', 'unzoom')
         if neck is not None:
             self._time(neck, 'forward', 'inner neck')
         return self

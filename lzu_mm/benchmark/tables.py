@@ -47,8 +47,8 @@ def accuracy_table(
     """
     header = ['config', 'seeds', *(metric.split('/')[-1] for metric in metrics)]
     rows = [
-        [s.label, str(len(s.seeds)), *(_mean_and_std(s, metric) for metric in metrics)]
-        for s in summaries
+        [label, str(len(s.seeds)), *(_mean_and_std(s, metric) for metric in metrics)]
+        for label, s in zip(labels(summaries), summaries)
     ]
     if latencies is not None:
         header.append('ms')
@@ -56,6 +56,16 @@ def accuracy_table(
             latency = latencies.get(summary.config)
             row.append('' if latency is None else f'{latency:.1f}')
     return header, rows
+
+
+def labels(summaries: Sequence[Summary]) -> list[str]:
+    """Names of the rows: the config, and what was overridden in it but not in all of them."""
+    common = set.intersection(*(set(s.options.items()) for s in summaries)) if summaries else set()
+    names = []
+    for s in summaries:
+        changes = [f'{k.split(".")[-1]}={v}' for k, v in s.options.items() if (k, v) not in common]
+        names.append(f'{s.config} ({", ".join(changes)})' if changes else s.config)
+    return names
 
 
 def _mean_and_std(summary: Summary, metric: str) -> str:

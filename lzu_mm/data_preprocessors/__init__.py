@@ -2,9 +2,10 @@
 
 from ..optional import installed
 from .settings import ZoomSettings
+from .unsupported import refuse_unsupported
 from .zoom import ZoomMixin
 
-__all__ = ['ZoomMixin', 'ZoomSettings']
+__all__ = ['ZoomMixin', 'ZoomSettings', 'refuse_unsupported']
 
 if installed('mmdet'):
     from .det import ZoomDetDataPreprocessor

@@ -36,8 +36,8 @@ class ZoomedDet3DDataSample(Det3DDataSample):
 class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
     """``Det3DDataPreprocessor`` that zooms first; see :class:`ZoomMixin` for ``zoom``.
 
-    ``cam2img`` follows the image, ``scale_factor`` and depths stay: 3D boxes come out in the
-    camera's frame as before.
+    ``cam2img`` follows the image (``trans_mat`` in its place, where ``AffineResize`` has set it),
+    ``scale_factor`` and depths stay: 3D boxes come out in the camera's frame as before.
     """
 
     def __init__(self, *args: Any, zoom: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -77,7 +77,10 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
         """See :meth:`ZoomMixin.scale_sample`."""
         metainfo = sample.metainfo
         update = {'img_shape': size, 'source_shape': source, 'zoomed_shape': size}
-        if 'cam2img' in metainfo:
+        if 'trans_mat' in metainfo:
+            # SMOKE: from the image as it was taken, whose camera cam2img is, to the feature map.
+            update['trans_mat'] = _scale_rows(metainfo['trans_mat'], ratios(source, size))
+        elif 'cam2img' in metainfo:
             update['cam2img'] = _scale_rows(metainfo['cam2img'], ratios(source, size))
             update['source_cam2img'] = metainfo['cam2img']
         zoomed = ZoomedDet3DDataSample(metainfo={**metainfo, **update})
@@ -89,10 +92,10 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
         return zoomed
 
 
-def _scale_rows(cam2img: Any, ratio: tuple[float, float]) -> Any:
-    """Scale the x and y rows of intrinsics, kept in the type they came in."""
-    matrix = np.array(cam2img.cpu() if isinstance(cam2img, Tensor) else cam2img, dtype=np.float64)
-    matrix[:2] *= np.array(ratio)[:, None]
-    if isinstance(cam2img, Tensor):
-        return cam2img.new_tensor(matrix)
-    return matrix.astype(cam2img.dtype) if isinstance(cam2img, np.ndarray) else matrix.tolist()
+def _scale_rows(given: Any, ratio: tuple[float, float]) -> Any:
+    """Scale the x and y rows of a matrix, or of several, kept in the type they came in."""
+    matrix = np.array(given.cpu() if isinstance(given, Tensor) else given, dtype=np.float64)
+    matrix[..., :2, :] *= np.array(ratio)[:, None]
+    if isinstance(given, Tensor):
+        return given.new_tensor(matrix)
+    return matrix.astype(given.dtype) if isinstance(given, np.ndarray) else matrix.tolist()

@@ -61,6 +61,10 @@ class ZoomSettings:
                 'zoom.antialias=True needs zoom.separable=True and zoom.align_corners=False: set '
                 'these, or zoom.antialias=False'
             )
+        if self.labels == 'warped' and self.align_corners:
+            raise ValueError(
+                "zoom.labels='warped' places labels by pixel areas: set zoom.align_corners=False"
+            )
         if not 0 <= self.train_prob <= 1:
             raise ValueError(f'zoom.train_prob must be in [0, 1], got {self.train_prob}')
         if self.labels not in ('resized', 'warped'):

@@ -14,11 +14,12 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from ..link import WarpLink, ZoomedBatch
+from ..link import WarpLink, ZoomedBatch, model_under_construction
 from ..registry import MODELS
 from ..saliency import BaseSaliency
 from ..warps import Warp, saliency_to_warp, zoom_image
 from .settings import ZoomSettings
+from .unsupported import refuse_unsupported
 
 
 class ZoomMixin(BaseDataPreprocessor):
@@ -33,11 +34,13 @@ class ZoomMixin(BaseDataPreprocessor):
         **kwargs: The parent's arguments.
 
     Raises:
-        ValueError: If ``zoom`` is missing or a setting in it is wrong.
+        ValueError: If ``zoom`` is missing or a setting in it is wrong, or the model is none that
+            can be zoomed.
     """
 
     def __init__(self, *args: Any, zoom: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        refuse_unsupported(type(model_under_construction()[0]))
         if not zoom or 'saliency' not in zoom:
             raise ValueError(
                 f'{type(self).__name__} needs zoom=dict(scale=0.5, saliency=dict(type=...)) in '

@@ -1,5 +1,6 @@
 """Necks."""
 
+from .levels import UnzoomedLevels
 from .unzoom_neck import UnzoomNeck
 
-__all__ = ['UnzoomNeck']
+__all__ = ['UnzoomNeck', 'UnzoomedLevels']

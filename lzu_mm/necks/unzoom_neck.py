@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any, Mapping, Sequence
 
+import torch
 from mmengine.model import BaseModule, Sequential
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
@@ -13,6 +15,7 @@ from torch import Tensor
 from ..link import ZoomedBatch, claim_link, model_under_construction
 from ..registry import MODELS
 from ..warps import unzoom_feature
+from .levels import UnzoomedLevels
 
 _INNER = 'inner.'
 
@@ -29,8 +32,8 @@ class UnzoomNeck(BaseModule):
     Args:
         inner: Type of the stock neck, such as ``'FPN'`` (a scope such as ``'mmdet.FPN'`` may
             precede), or its whole config; a list of configs where the stock model has several necks
-            in a row, as DyHead; None for models without a neck, whose backbone levels are unzoomed.
-        levels: Which levels to unzoom; all by default. Levels that no head reads can be left out.
+            in a row, as DyHead; None for models without a neck, whose backbone levels are unzoomed
+            as heads read them.
         **inner_kwargs: Arguments of the stock neck, if ``inner`` is a type; a child config inherits
             them.
 
@@ -43,7 +46,6 @@ class UnzoomNeck(BaseModule):
     def __init__(
         self,
         inner: str | dict[str, Any] | Sequence[dict[str, Any]] | None = None,
-        levels: Sequence[int] | None = None,
         **inner_kwargs: Any,
     ) -> None:
         super().__init__()
@@ -55,12 +57,11 @@ class UnzoomNeck(BaseModule):
                 "model.neck.inner to the stock neck's type, or them in the config(s) it holds"
             )
         self.inner = None if inner is None else _build_inner(inner, inner_kwargs)
-        self.levels = None if levels is None else tuple(levels)
         self._warned_identity = False
         if inner is not None:
             self._register_load_state_dict_pre_hook(self._add_level)
 
-    def forward(self, inputs: Any) -> tuple[Tensor, ...]:
+    def forward(self, inputs: Any) -> Sequence[Tensor]:
         """Run the stock neck and unzoom.
 
         Args:
@@ -83,12 +84,11 @@ class UnzoomNeck(BaseModule):
         if batch.warp is None or not batch.unzoom:
             return features
         _check_batch(features[0], batch)
-        return tuple(
-            unzoom_feature(feature, batch.warp, batch.content, batch.canvas, batch.align_corners)
-            if self.levels is None or level in self.levels
-            else feature
-            for level, feature in enumerate(features)
-        )
+        unzoom = partial(_unzoom, batch=batch)
+        # Heads read all that a stock neck gives, but not all that a backbone does.
+        if self.inner is None and not torch.compiler.is_compiling():
+            return UnzoomedLevels(features, unzoom)
+        return tuple(map(unzoom, features))
 
     def state_dict(
         self,
@@ -128,6 +128,11 @@ class UnzoomNeck(BaseModule):
                 'model.data_preprocessor first.',
                 stacklevel=3,
             )
+
+
+def _unzoom(feature: Tensor, batch: ZoomedBatch) -> Tensor:
+    assert batch.warp is not None
+    return unzoom_feature(feature, batch.warp, batch.content, batch.canvas, batch.align_corners)
 
 
 def _build_inner(inner: Any, arguments: dict[str, Any]) -> Any:

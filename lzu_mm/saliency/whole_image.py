@@ -59,6 +59,9 @@ class WholeImageSaliency(BaseSaliency):
         ori_shape, img_shape = metainfo.get('ori_shape'), metainfo.get('img_shape')
         if ori_shape is None or img_shape is None or tuple(ori_shape[:2]) == tuple(img_shape[:2]):
             return
+        if 'trans_mat' in metainfo:
+            # AffineResize lays out the whole image anew, and notes no scale_factor.
+            return
         scale_w, scale_h = scale_factor(metainfo)
         resized = (ori_shape[0] * scale_h, ori_shape[1] * scale_w)
         if any(size < whole - 2 for size, whole in zip(img_shape, resized)):

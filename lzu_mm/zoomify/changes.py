@@ -19,7 +19,6 @@ _PREPROCESSORS = {
 # Their maps belong to the image as it was taken.
 _MAPS_OF_THE_IMAGE = ('lzu_mm.FixedSaliency', 'lzu_mm.HorizonSaliency')
 _SLIDE = ('mode', 'crop_size', 'stride')
-_HEADS = ('decode_head', 'auxiliary_head')
 
 
 def zoom_config(base: dict[str, Any], zoom: dict[str, Any]) -> Zoomed:
@@ -91,28 +90,17 @@ def _import_lzu(config: dict[str, Any]) -> None:
 def _unzoom(zoomed: Zoomed) -> None:
     model = zoomed.config['model']
     neck = model.get('neck')
-    if isinstance(neck, (list, tuple)) or (neck and {'inner', 'levels'} & set(neck)):
-        # Several necks, or one with settings that UnzoomNeck would take for its own.
+    if isinstance(neck, (list, tuple)) or (neck and 'inner' in neck):
+        # Several necks, or one with a setting that UnzoomNeck would take for its own.
         model['neck'] = dict(type='lzu_mm.UnzoomNeck', inner=neck)
         note = 'What the stock neck hands to the heads is unzoomed.'
     elif neck:
         model['neck'] = {**neck, 'type': 'lzu_mm.UnzoomNeck', 'inner': neck['type']}
         note = 'Behind the stock neck, whose settings are inherited, its levels are unzoomed.'
     else:
-        levels = _levels_read(model)
-        model['neck'] = dict(type='lzu_mm.UnzoomNeck', **({'levels': levels} if levels else {}))
-        note = f"There is no neck: the backbone's levels {'that heads read ' if levels else ''}"
-        note += 'are unzoomed.'
+        model['neck'] = dict(type='lzu_mm.UnzoomNeck')
+        note = 'There is no neck: the levels of the backbone are unzoomed, those that heads read.'
     zoomed.note('model', note)
-
-
-def _levels_read(model: dict[str, Any]) -> tuple[int, ...] | None:
-    """The levels of the backbone that heads of MMSegmentation read; None if not known, or all."""
-    heads = [head for name in _HEADS for head in _as_list(model.get(name))]
-    read = [_as_list(head.get('in_index')) or [-1] for head in heads]
-    levels = tuple(sorted({level for indices in read for level in indices}))
-    outputs = _as_list(model.get('backbone', {}).get('out_indices'))
-    return None if not levels or levels[0] < 0 or len(levels) == len(outputs) else levels
 
 
 def _test_whole_images(zoomed: Zoomed) -> None:
@@ -177,9 +165,3 @@ def _pack_video(transform: dict[str, Any]) -> dict[str, Any]:
     keys = transform.get('meta_keys', default)
     missing = [key for key in ('video_id', 'frame_id') if key not in keys]
     return {**transform, 'meta_keys': (*keys, *missing)} if missing else transform
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from ..data_preprocessors import ZoomSettings
+from ..data_preprocessors import ZoomSettings, refuse_unsupported
 
 __all__ = ['try_model']
 
@@ -25,12 +25,15 @@ def try_model(cfg: Config, zoom: dict[str, Any]) -> None:
         zoom: The zoom to try it with, such as one whose saliency file does not exist yet.
 
     Raises:
-        ValueError: If the model is not one of images, or does not run.
+        ValueError: If the model is not one of images, cannot be zoomed, or does not run.
     """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     config = copy.deepcopy(cfg.model)
     config.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
     config.data_preprocessor.zoom = zoom
+    kind = MODELS.get(config.type)
+    if kind is not None:
+        refuse_unsupported(kind)
     try:
         model = MODELS.build(config).eval()
         if config.data_preprocessor.type == 'lzu_mm.ZoomDet3DDataPreprocessor':

@@ -7,6 +7,7 @@ import pytest
 
 from lzu_mm.benchmark.report import read_latencies, write_report
 from lzu_mm.benchmark.results import Run, append_run, read_runs, summarise
+from lzu_mm.benchmark.tables import labels
 
 AP, AP_S = 'coco/bbox_mAP', 'coco/bbox_mAP_s'
 RUNS = [
@@ -33,12 +34,20 @@ def test_runs_come_back(results):
 
 def test_runs_that_differ_by_their_seed_are_one_row():
     summaries = summarise(RUNS)
-    assert [s.label for s in summaries] == ['uniform_a', 'lzu_a (fwhm=4)', 'uniform_a', 'pspnet']
+    assert labels(summaries) == ['uniform_a', 'lzu_a (fwhm=4)', 'uniform_a', 'pspnet']
     first = summaries[0]
     assert first.seeds == [0, 1]
     assert first.mean(AP) == pytest.approx(0.12)
     assert first.std(AP) == pytest.approx(0.02 * 2**0.5)
     assert summaries[1].std(AP) is None
+
+
+def test_what_all_rows_share_is_not_in_their_names():
+    shared = {'load_from': 'a.pth'}
+    runs = [Run('one', 0, shared), Run('two', 0, {**shared, 'zoom.scale': '1'})]
+    assert labels(summarise(runs)) == ['one', 'two (scale=1)']
+    assert labels(summarise(runs[:1])) == ['one']
+    assert labels([]) == []
 
 
 def test_report(results, tmp_path):

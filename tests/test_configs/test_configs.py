@@ -40,10 +40,17 @@ BASELINES = {
 ZOOMED = [path for path in CONFIGS if path.name.split('_')[0] in SALIENCY]
 LZU = [path for path in ZOOMED if path.name.startswith('lzu-')]
 TEMPORAL = ('lzu-adaptive', 'lzu-combined', 'lzu-learned-kde')
-MINI = [path for path in ZOOMED if path.name.endswith('mini-street-0.25x.py')]
-LIBRARIES = {'retinanet': 'mmdet', 'pspnet': 'mmseg', 'fcos3d': 'mmdet3d'}
+MINI = [p for p in ZOOMED if re.search(r'mini-street-(0\.25x|64x64|lowres-2\.0x)\.py$', p.name)]
+LIBRARIES = {
+    'retinanet': 'mmdet',
+    'faster_rcnn': 'mmdet',
+    'pspnet': 'mmseg',
+    'fcos3d': 'mmdet3d',
+}
 SCALES = {'0.25x', '0.5x', '0.75x', '1.0x'}
 SIZES = {'64x64', '128x128', '256x256', '512x512'}
+MINI_SIZES = {'64x64', '128x128'}
+LOW_RESOLUTION = {'lowres-2.0x'}
 
 
 def name(path):
@@ -108,16 +115,44 @@ def test_all_tasks_scales_and_sides_are_there():
     for task, data, variants in (
         ('retinanet', 'argoverse-hd', SCALES),
         ('retinanet', 'mini-street', SCALES),
+        ('faster-rcnn', 'argoverse-hd', {'0.5x'}),
         ('pspnet', 'cityscapes', SIZES),
-        ('pspnet', 'mini-street', SCALES),
+        ('pspnet', 'mini-street', SCALES | MINI_SIZES),
         ('fcos3d', 'nus-mono3d', SCALES),
         ('fcos3d', 'mini-street', SCALES),
     ):
         sides = ['uniform', 'lzu-fixed', 'lzu-learned']
-        for side in [*sides, 'lzu-adaptive', 'lzu-combined'] if task == 'retinanet' else sides:
+        if task == 'retinanet':
+            sides += ['lzu-adaptive', 'lzu-combined']
+        if task == 'faster-rcnn':
+            sides = ['uniform', 'lzu-fixed', *(side for side in BASELINES if 'fovea' in side)]
+        for side in sides:
             pattern = re.compile(rf'{side}_{task}_.*{data}-(.*)')
             found = {m.group(1) for m in map(pattern.fullmatch, map(name, CONFIGS)) if m}
-            assert found == variants, (side, task, data)
+            assert found - LOW_RESOLUTION == variants, (side, task, data)
+
+
+def test_learning_to_upsample_enlarges_what_the_pipeline_shrank(load, street):
+    for task in ('retinanet', 'fcos3d'):
+        for side in ('uniform', 'lzu-fixed'):
+            (path,) = (ROOT / 'configs' / task).glob(f'{side}_*_mini-street-lowres-2.0x.py')
+            cfg = load(path)
+            model = MODELS.build(cfg.model)
+            plain = load(path.with_name(path.name.replace('lowres-2.0x', '0.5x')))
+            for loader, training in (('train_dataloader', True), ('test_dataloader', False)):
+                batches = [
+                    pseudo_collate([DATASETS.build(c[loader].dataset)[0]]) for c in (cfg, plain)
+                ]
+                small, full = (
+                    b['inputs']['img'] if task == 'fcos3d' else b['inputs'] for b in batches
+                )
+                h, w = small[0].shape[1:]
+                assert (h, w) == tuple(n // 4 for n in full[0].shape[1:])
+                canvas = model.data_preprocessor.get_canvas(
+                    model.data_preprocessor(batches[0], training)
+                )
+                assert model.data_preprocessor.link.batch.content == [(2 * h, 2 * w)]
+                assert canvas.shape[2] >= 2 * h
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=name)
@@ -135,7 +170,7 @@ def test_it_builds(path, load):
 def test_it_zooms_as_its_name_says(path, load):
     zoom = load(path).model.data_preprocessor.zoom
     variant = path.stem.rsplit('-', 1)[1]
-    if 'size' in zoom:
+    if zoom.get('size'):
         assert variant == '{1}x{0}'.format(*zoom.size)
     else:
         assert variant == f'{zoom.scale}x'
@@ -193,7 +228,7 @@ def test_learned_kde_learns_slowly_and_without_decay(path, load):
         assert by_parameter[id(theta)]['weight_decay'] == 0
 
 
-@pytest.mark.parametrize('path', LZU, ids=name)
+@pytest.mark.parametrize('path', [p for p in LZU if 'lowres' not in p.name], ids=name)
 def test_only_the_zoom_differs_between_scales(path, load):
     family = name(path).rsplit('-', 1)[0]
     first = next(other for other in LZU if name(other).startswith(family))
@@ -202,7 +237,7 @@ def test_only_the_zoom_differs_between_scales(path, load):
     assert all(re.search(r'data_preprocessor\.zoom\.(scale|size)$', key) for key in changed)
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=name)
+@pytest.mark.parametrize('path', ZOOMED, ids=name)
 def test_pipelines_leave_images_whole(path, load):
     text = str(load(path).train_dataloader)
     assert 'Crop' not in text
@@ -212,7 +247,8 @@ def test_pipelines_leave_images_whole(path, load):
 @pytest.mark.parametrize('path', MINI, ids=name)
 def test_it_trains_and_tests_on_mini_street(path, load, street):
     cfg = load(path)
-    cfg.model.data_preprocessor.zoom.scale = 0.125  # for speed
+    if cfg.model.data_preprocessor.zoom.scale == 0.25:
+        cfg.model.data_preprocessor.zoom.scale = 0.125  # for speed
     model = MODELS.build(cfg.model).train()
     # Scores start low, so that few boxes are left to sort out.
     model.init_weights()

@@ -204,6 +204,22 @@ def test_mono3d_labels_stay_at_test_and_the_camera_returns_with_the_predictions(
     assert zoomed.pred_instances.bboxes.tolist() == [[20, 20, 40, 40]]
 
 
+def test_what_leads_to_the_feature_map_follows_in_place_of_the_camera():
+    # SMOKE: a pixel (x, y) of the image as it was taken lies in the feature map's cell trans_mat @.
+    data = batch('fcos3d', [(40, 80)])
+    camera = data['data_samples'][0].cam2img
+    quarter = np.array([[0.25, 0, 1], [0, 0.25, 2], [0, 0, 1]], np.float32)
+    data['data_samples'][0].set_metainfo(dict(trans_mat=quarter))
+    output = preprocessor('Det3DDataPreprocessor', size=(30, 40))(data, False)
+    (zoomed,) = output['data_samples']
+    assert zoomed.cam2img == camera
+    assert zoomed.trans_mat.dtype == np.float32
+    assert zoomed.trans_mat.tolist() == [[0.125, 0, 0.5], [0, 0.1875, 1.5], [0, 0, 1]]
+    data['data_samples'][0].set_metainfo(dict(trans_mat=[quarter, 2 * quarter]))
+    output = preprocessor('Det3DDataPreprocessor', size=(30, 40))(data, False)
+    assert output['data_samples'][0].trans_mat[1][1] == [0, 0.375, 3]
+
+
 def test_multi_view_input_is_refused():
     data = {'inputs': {'img': [torch.zeros(6, 3, 40, 60)]}, 'data_samples': None}
     with pytest.raises(ValueError, match='mv_image_based'):

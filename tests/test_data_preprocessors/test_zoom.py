@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MessageHub
+from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from mmengine.runner.amp import autocast
 
@@ -211,6 +212,10 @@ def test_nothing_enters_the_state_dict(saliency_file):
         (dict(saliency=UNIFORM, size=(0, 4)), r'zoom\.size'),
         (dict(saliency=UNIFORM, scale=1, antialias=True, separable=False), r'zoom\.antialias'),
         (dict(saliency=UNIFORM, scale=1, antialias=True, align_corners=True), r'zoom\.antialias'),
+        (
+            dict(saliency=UNIFORM, scale=1, labels='warped', align_corners=True),
+            'align_corners=False',
+        ),
         (dict(saliency=UNIFORM, scale=1, train_prob=1.5), r'zoom\.train_prob'),
         (dict(saliency=UNIFORM, scale=1, fwhm=4), r"no setting \['fwhm'\]"),
     ],
@@ -218,6 +223,16 @@ def test_nothing_enters_the_state_dict(saliency_file):
 def test_bad_settings_are_named(zoom, message):
     with pytest.raises(ValueError, match=message):
         build(zoom)
+
+
+@pytest.mark.parametrize('name', ['MultimodalEncoderDecoder', 'BoxInst', 'ImVoxelNet'])
+def test_models_that_would_go_wrong_are_refused_when_built(name):
+    stock = type(name, (BaseModel,), dict(forward=None))
+    derived = type('Mine', (stock,), dict(forward=None))
+    zoom = dict(scale=0.5, saliency=UNIFORM)
+    preprocessor = dict(type='lzu_mm.ZoomDetDataPreprocessor', zoom=zoom)
+    with pytest.raises(ValueError, match=r'Mine cannot be zoomed: .* image'):
+        derived(data_preprocessor=preprocessor)
 
 
 def test_a_missing_saliency_file_names_the_setting(tmp_path):

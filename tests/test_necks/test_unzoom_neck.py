@@ -46,12 +46,31 @@ def test_levels_are_unzoomed_by_the_preprocessors_warp(fixed):
         assert (unzoomed - level).abs().max() > 1
 
 
-def test_only_the_named_levels_are_unzoomed(fixed):
-    model = Stock(zoom(fixed), dict(type='lzu_mm.UnzoomNeck', levels=[1]))
-    zoomed = model.data_preprocessor(batch('retinanet', [(60, 90)]))['inputs']
-    first, second = model(zoomed)
-    assert first is zoomed
-    assert not torch.equal(second, zoomed[..., ::2, ::2])
+def test_levels_of_a_backbone_are_unzoomed_once_and_when_they_are_read(fixed, monkeypatch):
+    unzoomed = []
+
+    def spy(feature, *args):
+        unzoomed.append(tuple(feature.shape[-2:]))
+        return unzoom_feature(feature, *args)
+
+    monkeypatch.setattr('lzu_mm.necks.unzoom_neck.unzoom_feature', spy)
+    model = Stock(zoom(fixed), dict(type='lzu_mm.UnzoomNeck'))
+    inputs = model.data_preprocessor(batch('retinanet', [(60, 90)]))['inputs']
+    levels = model(inputs)
+    assert (len(levels), unzoomed) == (2, [])
+    last = levels[-1]
+    assert unzoomed == [(16, 24)]
+    assert levels[1] is last
+    first, second = levels[:2]
+    assert second is last
+    assert next(iter(levels)) is first
+    assert unzoomed == [(16, 24), (32, 48)]
+    with pytest.raises(IndexError):
+        levels[2]
+    # A later batch leaves what was not yet read as it was.
+    levels = model(inputs)
+    model.data_preprocessor(batch('retinanet', [(30, 30)]))
+    assert torch.equal(levels[0], first)
 
 
 def test_features_without_a_preprocessed_batch_stay_and_warn_once(fixed, recwarn):

@@ -86,7 +86,7 @@ def test_segmentation_neither_crops_nor_slides(tmp_path):
     options = ['--size', '256', '512', '--saliency', 'learned']
     cfg, _ = zoomify(PSPNET, tmp_path / 'lzu.py', *options)
     assert cfg.model.test_cfg == dict(mode='whole')
-    assert cfg.model.neck == dict(type='lzu_mm.UnzoomNeck', levels=(2, 3))
+    assert cfg.model.neck == dict(type='lzu_mm.UnzoomNeck')
     types = [transform.type for transform in cfg.train_dataloader.dataset.pipeline]
     assert types == [
         'LoadImageFromFile',
@@ -139,26 +139,43 @@ def test_temporal_saliency_is_tested_on_videos(tmp_path):
         assert {'video_id', 'frame_id', 'scale_factor', 'ori_shape'} <= set(keys)
 
 
+EPOCH = ['train_cfg.max_epochs=1', 'train_cfg.val_begin=2', 'default_hooks.checkpoint.interval=1']
+ITERATIONS = [
+    'train_cfg.max_iters=2',
+    'train_cfg.val_interval=3',
+    'default_hooks.checkpoint.interval=2',
+    'default_hooks.checkpoint.save_best=None',
+]
+
+
 @pytest.mark.slow
-def test_the_written_config_trains(tmp_path, mini_street):
+@pytest.mark.parametrize(
+    ('base', 'length', 'name'),
+    [
+        ('retinanet/retinanet_r18_fpn_mini-street.py', EPOCH, 'epoch_1.pth'),
+        ('pspnet/pspnet_r18-d8_mini-street.py', ITERATIONS, 'iter_2.pth'),
+        ('fcos3d/fcos3d_r18_fpn_mini-street.py', EPOCH, 'epoch_1.pth'),
+    ],
+)
+def test_the_written_config_trains(base, length, name, tmp_path, mini_street):
+    base = ROOT / 'configs' / base
     out, saliency = tmp_path / 'folder' / 'lzu.py', tmp_path / 'made.npz'
     options = ['--scale', '0.25', '--saliency', f'fixed:{saliency}']
-    cfg, printed = zoomify(MINI_STREET, out, *options)
+    cfg, printed = zoomify(base, out, *options)
     assert 'custom_imports' not in out.read_text()  # as inherited
     assert cfg.custom_imports.imports == ['lzu_mm']
     # What it says comes next.
     assert f'compute_saliency.py {out}' in printed
     succeed('compute_saliency.py', out, mini_street=mini_street)
     assert saliency.is_file()
-    assert 'compute_saliency' not in zoomify(MINI_STREET, out, *options, '--overwrite')[1]
+    assert 'compute_saliency' not in zoomify(base, out, *options, '--overwrite')[1]
     succeed(
         'train.py', out, '--work-dir', tmp_path / 'work', '--cfg-options',
         'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=4',
         'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
-        'train_cfg.max_epochs=1', 'train_cfg.val_begin=2', 'default_hooks.checkpoint.interval=1',
-        mini_street=mini_street,
+        *length, mini_street=mini_street,
     )  # fmt: skip
-    checkpoint = torch.load(tmp_path / 'work' / 'epoch_1.pth')
+    checkpoint = torch.load(tmp_path / 'work' / name)
     assert checkpoint['meta']['iter'] == 2
 
 
@@ -180,6 +197,7 @@ POOLED = """
 _base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
 model = dict(neck=dict(_delete_=True, type='GlobalAveragePooling'))
 """
+PIXELS = "_base_ = 'mmseg::san/san-vit-b16_coco-stuff164k-640x640.py'"
 LIDAR = "_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-3d-car.py'"
 
 
@@ -195,6 +213,7 @@ LIDAR = "_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-
         (CONFIG, ['--scale', '1', '--saliency', 'horizon:450'], r'saliency\.row'),
         (POOLED, HALF, 'GlobalAveragePooling'),
         (LIDAR, HALF, 'no monocular detector'),
+        (PIXELS, HALF, 'SAN.* reads the pixels of the image again'),
         (f'_base_ = {FCOS3D!r}', ['--scale', '1', '--saliency', 'temporal'], 'temporal saliency'),
     ],
 )

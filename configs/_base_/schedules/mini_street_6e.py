@@ -1,11 +1,11 @@
-# From scratch on a small set: AdamW with warm-up and cosine, 14 epochs of batches of 8.
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=14, val_interval=14)
+# For a small set, from pretrained weights: AdamW with warm-up and cosine, 6 epochs of batches of 8.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=6)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01),
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.01),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [
@@ -14,8 +14,8 @@ param_scheduler = [
         type='CosineAnnealingLR',
         eta_min_ratio=0.01,
         begin=0,
-        end=14,
-        T_max=14,
+        end=6,
+        T_max=6,
         by_epoch=True,
         convert_to_iter_based=True,
     ),
