@@ -61,7 +61,7 @@ say "rendering mini-street, tiny, into $MINI_STREET"
 # Thirty iterations of the detector, a few of the others. What follows is a test of its own: none
 # during training.
 try_config retinanet configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py \
-    epoch_6.pth train_cfg.max_epochs=6 train_cfg.val_begin=7 train_dataloader.batch_size=2 \
+    epoch_5.pth train_cfg.val_begin=6 train_dataloader.batch_size=2 \
     param_scheduler.0.end=5 default_hooks.logger.interval=5
 try_config pspnet configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-0.25x.py \
     iter_4.pth train_cfg.max_iters=4 train_cfg.val_begin=5 train_dataloader.batch_size=2 \

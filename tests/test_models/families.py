@@ -31,6 +31,8 @@ class Family:
 
 def _family(name, config, inner='FPN', **settings):
     library, path = config.split('::')
+    if library == 'mmseg':
+        settings.setdefault('size', (96, 128))
     return Family(name, library, path, inner, **settings)
 
 

@@ -1,5 +1,5 @@
-# For a small set, from pretrained weights: AdamW with warm-up and cosine, 6 epochs of batches of 8.
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=6)
+# For a small set, from pretrained weights: AdamW with warm-up and cosine, 5 epochs of batches of 8.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=5, val_interval=5)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -14,8 +14,8 @@ param_scheduler = [
         type='CosineAnnealingLR',
         eta_min_ratio=0.01,
         begin=0,
-        end=6,
-        T_max=6,
+        end=5,
+        T_max=5,
         by_epoch=True,
         convert_to_iter_based=True,
     ),
