@@ -1,6 +1,6 @@
 # RetinaNet small enough for two CPU cores, half as wide as usual, on mini-street
 # (tools/make_mini_street.py) in the layout of Argoverse-HD. Zoomed images are small: levels start
-# at stride 4, anchors at 4 pixels.
+# at stride 4, anchors at 8 pixels.
 _base_ = [
     'mmdet::_base_/models/retinanet_r50_fpn.py',
     '../_base_/datasets/mini_street_argoverse_hd.py',
@@ -24,7 +24,7 @@ model = dict(
         in_channels=64,
         stacked_convs=2,
         feat_channels=64,
-        anchor_generator=dict(octave_base_scale=1, strides=[4, 8, 16, 32, 64]),
+        anchor_generator=dict(octave_base_scale=2, strides=[4, 8, 16, 32, 64]),
     ),
 )
 default_hooks = dict(
