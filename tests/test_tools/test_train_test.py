@@ -93,6 +93,22 @@ def test_resume_goes_on_where_training_stopped(trained, data, tmp_path):
     assert {int(state['step']) for state in checkpoint['optimizer']['state'].values()} == {4}
 
 
+def test_resume_where_nothing_is_to_go_on_from_starts_from_load_from(trained, data, tmp_path):
+    options = [*RETINANET_SHORT, 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0']
+    start = trained / 'epoch_1.pth'
+    succeed(
+        'train.py', RETINANET, '--work-dir', tmp_path, '--resume', '--cfg-options', *options,
+        f'load_from={start}',
+        mini_street=data,
+    )  # fmt: skip
+    assert [line['step'] for line in scalars(tmp_path)] == [1, 2]
+    before, after = (
+        torch.load(path)['state_dict']['backbone.layer1.0.conv1.weight']
+        for path in (start, tmp_path / 'epoch_1.pth')
+    )
+    assert torch.equal(before, after)
+
+
 def test_amp_on_a_cpu_resuming_a_given_checkpoint(trained, data, tmp_path):
     options = [*RETINANET_SHORT, 'train_cfg.max_epochs=2', 'auto_scale_lr.base_batch_size=8']
     output = succeed(
