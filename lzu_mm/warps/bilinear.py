@@ -30,6 +30,7 @@ class BilinearWarp(Warp):
     def __init__(self, knots: Tensor) -> None:
         super().__init__()
         self.knots = knots
+        self._coefficients = _coefficients(knots)
 
     @property
     def knots_like(self) -> Tensor:
@@ -46,8 +47,8 @@ class BilinearWarp(Warp):
         if not inverse:
             return self._forward(x, y)
         with torch.no_grad():
-            row = _band(self._row_heights(x), y[..., None])[..., 0]
-            column = _band(self._column_offsets(y), x[..., None])[..., 0]
+            row = _bands_of_points(self._row_heights(x), y)
+            column = _bands_of_points(self._column_offsets(y), x)
         return self._invert_in_cell(x, y, row, column)
 
     def map_axes(self, x: Tensor, y: Tensor, inverse: bool) -> Tensor:
@@ -57,32 +58,24 @@ class BilinearWarp(Warp):
         if not inverse:
             return self._forward(*points).view(batch, h, w, 2)
         with torch.no_grad():
-            row = _band(self._row_heights(x), y[:, None].expand(-1, w, -1)).transpose(1, 2)
-            column = _band(self._column_offsets(y), x[:, None].expand(-1, h, -1))
+            row = _bands_of_axis(self._row_heights(x), y)
+            column = _bands_of_axis(self._column_offsets(y), x).transpose(1, 2)
         zoomed = self._invert_in_cell(*points, row.flatten(1), column.flatten(1))
         return zoomed.view(batch, h, w, 2)
 
     def _row_heights(self, x: Tensor) -> Tensor:
-        """Height y of every row of knots at the positions x (N, Q): (N, Q, h_S)."""
+        """Height y of every row of knots at the positions x (N, Q): (N, h_S, Q)."""
         return _graphs(self.knots[..., 0], self.knots[..., 1], x)
 
     def _column_offsets(self, y: Tensor) -> Tensor:
-        """Offset x of every column of knots at the positions y (N, Q): (N, Q, w_S)."""
+        """Offset x of every column of knots at the positions y (N, Q): (N, w_S, Q)."""
         columns = self.knots.transpose(1, 2)
         return _graphs(columns[..., 1], columns[..., 0], y)
 
     def _cell(self, row: Tensor, column: Tensor) -> _Cell:
         """The cells (N, P) as corner + a·right + b·down + a·b·twist."""
-        corner = self.knots[:, :-1, :-1]
-        right = self.knots[:, :-1, 1:] - corner
-        down = self.knots[:, 1:, :-1] - corner
-        twist = self.knots[:, 1:, 1:] - corner - right - down
-        columns = corner.shape[2]
-        coefficients = torch.cat((corner, right, down, twist), dim=-1).flatten(1, 2)
-        # One contiguous plane for each coefficient: what follows are sums of planes.
-        planes = coefficients.permute(2, 0, 1).contiguous()
-        index = (row * columns + column).expand(8, -1, -1)
-        return _Cell(*planes.gather(2, index).unbind())
+        index = (row * (self.knots.shape[2] - 1) + column).expand(8, -1, -1)
+        return _Cell(*self._coefficients.gather(2, index).unbind())
 
     def _forward(self, x: Tensor, y: Tensor) -> Tensor:
         column, a = segment(x, self.knots.shape[2])
@@ -160,15 +153,40 @@ class _Cell(NamedTuple):
         )
 
 
+def _coefficients(knots: Tensor) -> Tensor:
+    """The coefficients of :class:`_Cell` for every cell, a plane each: (8, N, cells)."""
+    knots = knots.permute(3, 0, 1, 2)
+    corner = knots[..., :-1, :-1]
+    right = knots[..., :-1, 1:] - corner
+    down = knots[..., 1:, :-1] - corner
+    twist = knots[..., 1:, 1:] - corner - right - down
+    return torch.cat((corner, right, down, twist)).flatten(2)
+
+
 def _graphs(argument: Tensor, value: Tensor, query: Tensor) -> Tensor:
-    """Evaluate L graphs (N, L, n) at shared queries (N, Q), clamped at the ends: (N, Q, L)."""
-    query = query[:, None].expand(-1, argument.shape[1], -1)
-    left, fraction = locate(argument, query)
+    """Evaluate L graphs (N, L, n) at shared queries (N, Q), clamped at the ends: (N, L, Q)."""
+    left, fraction = locate(argument, query[:, None].expand(-1, argument.shape[1], -1))
     low, high = value.gather(-1, left), value.gather(-1, left + 1)
-    return (low + fraction * (high - low)).transpose(1, 2).contiguous()
+    return low + fraction * (high - low)
 
 
-def _band(levels: Tensor, target: Tensor) -> Tensor:
-    """Index of the band between rising levels (N, Q, L) that holds each target (N, Q, K)."""
-    above = torch.searchsorted(levels, target.contiguous())
-    return (above - 1).clamp(0, levels.shape[-1] - 2)
+def _bands_of_points(levels: Tensor, target: Tensor) -> Tensor:
+    """Index of the band between rising levels (N, L, P) that holds each target (N, P)."""
+    above = torch.searchsorted(levels.transpose(1, 2).contiguous(), target[..., None])[..., 0]
+    return (above - 1).clamp(0, levels.shape[1] - 2)
+
+
+def _bands_of_axis(levels: Tensor, targets: Tensor) -> Tensor:
+    """Index of the band between rising levels (N, L, Q) that holds rising targets (N, K).
+
+    Levels are sorted among the targets instead of the other way round: there are fewer of them.
+
+    Returns:
+        Shape (N, K, Q).
+    """
+    inner = levels[:, 1:-1].contiguous()
+    first = torch.searchsorted(targets, inner.flatten(1), right=True).view_as(inner)
+    shape = (levels.shape[0], targets.shape[1] + 1, levels.shape[2])
+    begun = torch.zeros(shape, dtype=torch.long, device=levels.device)
+    begun.scatter_add_(1, first, torch.ones_like(first))
+    return begun[:, :-1].cumsum(1)
