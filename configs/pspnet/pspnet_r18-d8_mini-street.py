@@ -28,7 +28,7 @@ train_dataloader = dict(
 val_dataloader = dict(batch_size=4, num_workers=2, dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_iters=800, val_interval=800)
+train_cfg = dict(max_iters=500, val_interval=500)
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
@@ -37,9 +37,9 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, begin=0, end=800, T_max=800, by_epoch=False),
+    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, begin=0, end=500, T_max=500, by_epoch=False),
 ]
 default_hooks = dict(
     logger=dict(interval=10),
-    checkpoint=dict(interval=200, max_keep_ckpts=1, save_best='mIoU'),
+    checkpoint=dict(interval=250, max_keep_ckpts=1, save_best='mIoU'),
 )
