@@ -31,7 +31,8 @@ def try_model(cfg: Config, zoom: dict[str, Any]) -> None:
     config = copy.deepcopy(cfg.model)
     config.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
     config.data_preprocessor.zoom = zoom
-    kind = MODELS.get(config.type)
+    with MODELS.switch_scope_and_registry(None) as registry:
+        kind = registry.get(config.type)
     if kind is not None:
         refuse_unsupported(kind)
     try:
