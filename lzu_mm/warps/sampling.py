@@ -95,10 +95,9 @@ def unzoom_feature(
     x, y, beyond = warp.once(('axes', *level), lambda: _unzoom_axes(warp, *axes()))
     if feature.device.type == 'cpu' and is_channels_last(feature):
         sampled = sample_axes(feature, x, y)
-    else:
-        grid = warp.once(('grid', *level), lambda: axes_to_grid(x, y, cells))
-        sampled = sample_grid(feature, grid)
-    return sampled if beyond is None else torch.where(beyond, feature, sampled)
+        return sampled if beyond is None else torch.where(beyond, feature, sampled)
+    grid = warp.once(('grid', *level), lambda: _axes_grid(x, y, beyond, cells))
+    return sample_grid(feature, grid)
 
 
 def _resize(image: Tensor, size: tuple[int, int], align_corners: bool, antialias: bool) -> Tensor:
@@ -162,6 +161,16 @@ def _unzoom_grid(warp: Warp, x: CellAxis, y: CellAxis) -> Tensor:
     rows = y.index_of(points[..., 1], 2)
     cells = (y.position.shape[1], x.position.shape[1])
     return to_grid(columns, rows, cells)
+
+
+def _axes_grid(x: Tensor, y: Tensor, beyond: Tensor | None, cells: tuple[int, int]) -> Tensor:
+    grid = axes_to_grid(x, y, cells)
+    if beyond is None:
+        return grid
+    # Here rather than on the sampled features, of which there are many times more.
+    own_x = torch.arange(cells[1], device=x.device, dtype=x.dtype)[None]
+    own_y = torch.arange(cells[0], device=y.device, dtype=y.dtype)[None]
+    return torch.where(beyond[:, 0, :, :, None], axes_to_grid(own_x, own_y, cells), grid)
 
 
 def _unzoom_axes(
