@@ -4,6 +4,7 @@ mmengine binds each process to a CUDA device before it joins the group, and give
 DistributedDataParallel. Without a GPU both fail; here the processes meet over gloo beforehand.
 """
 
+import atexit
 import os
 import subprocess
 from datetime import timedelta
@@ -61,6 +62,13 @@ def _join(launcher: str, timeout: int) -> None:
         os.environ['MASTER_ADDR'] = _first_slurm_node() if launcher == 'slurm' else '127.0.0.1'
     os.environ.setdefault('MASTER_PORT', '29500')
     torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Stop gloo's threads: one that still runs when the process is torn down aborts it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _first_slurm_node() -> str:
