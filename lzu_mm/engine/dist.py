@@ -66,7 +66,7 @@ def _join(launcher: str, timeout: int) -> None:
 
 
 def _leave() -> None:
-    """Stop gloo's threads: one that still runs when the process is torn down aborts it."""
+    """Leave the group, so that no thread of gloo is left to run while the process is torn down."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

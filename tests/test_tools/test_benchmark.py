@@ -28,7 +28,7 @@ def test_configs_are_timed_stage_by_stage(tmp_path):
     assert uniform['stages_ms']['saliency'] == 0
     assert min(r['stages_ms']['saliency'] for r in (adaptive, learned)) > 0
     assert uniform['gflops'] == pytest.approx(adaptive['gflops'], rel=1e-2)
-    assert uniform['gflops'] > 0.01
+    assert uniform['gflops'] > 0.05
     (row,) = (line for line in output.splitlines() if line.startswith('| uniform'))
     assert row.split('|')[-2].strip() == '1.000'
 
