@@ -14,6 +14,8 @@ from torch import Tensor
 
 # Elements of a band of source rows: a megabyte as float32.
 _BAND = 2**18
+# Channels that are sampled at once on a CPU.
+_BLOCK = 32
 Neighbours = Tuple[Tensor, Tensor, Tensor]
 
 
@@ -61,13 +63,11 @@ def sample_grid(image: Tensor, grid: Tensor) -> Tensor:
     """
     dtype = torch.promote_types(image.dtype, grid.dtype)
     with torch.autocast(image.device.type, enabled=False):
+        blocks, grids = _channel_blocks(image.to(dtype), grid.to(dtype))
         sampled = F.grid_sample(
-            image.to(dtype),
-            grid.to(dtype).expand(image.shape[0], -1, -1, -1),
-            mode='bilinear',
-            padding_mode='border',
-            align_corners=False,
+            blocks, grids, mode='bilinear', padding_mode='border', align_corners=False
         )
+    sampled = sampled.view(*image.shape[:2], *grid.shape[1:3])
     if is_channels_last(image):
         sampled = sampled.contiguous(memory_format=torch.channels_last)
     return sampled.to(image.dtype) if image.is_floating_point() else sampled
@@ -108,6 +108,21 @@ def sample_axes(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
             low, high, share = (part[:, band] for part in rows)
             _sample_band(image, columns, (low, high, share), out=sampled[:, :, band])
         return sampled
+
+
+def _channel_blocks(image: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Blocks of channels as images of their own, each with its grid.
+
+    On a CPU ``grid_sample`` shares images among threads, but not channels, and goes through all
+    channels before the next few pixels: thousands of planes do not stay in the cache.
+    """
+    n, channels, h, w = image.shape
+    count = channels // _BLOCK
+    if image.device.type != 'cpu' or channels % _BLOCK or not image.is_contiguous():
+        return image, grid.expand(n, -1, -1, -1)
+    if grid.shape[0] > 1:
+        grid = grid.repeat_interleave(count, dim=0)
+    return image.view(n * count, _BLOCK, h, w), grid.expand(n * count, -1, -1, -1)
 
 
 def is_channels_last(image: Tensor) -> bool:

@@ -42,6 +42,28 @@ def test_axes_are_the_grid(memory_format, batch, dtype, monkeypatch):
 
 
 @FORMATS
+@pytest.mark.parametrize('batch', [1, 3], ids=['shared', 'each its own'])
+@pytest.mark.parametrize('channels', [64, 33])
+def test_blocks_of_channels_are_grid_sample(memory_format, batch, channels):
+    """Value and gradients, whether or not the channels are sampled in blocks."""
+    generator = torch.manual_seed(2)
+    image = torch.randn(3, channels, 7, 9, dtype=torch.float64, generator=generator)
+    image = image.contiguous(memory_format=memory_format).requires_grad_()
+    grid = torch.rand(batch, 5, 4, 2, dtype=torch.float64, generator=generator) * 2.2 - 1.1
+    grid.requires_grad_()
+    weight = torch.randn(3, channels, 5, 4, dtype=torch.float64, generator=generator)
+    expected = F.grid_sample(
+        image, grid.expand(3, -1, -1, -1), padding_mode='border', align_corners=False
+    )
+    sampled = sample_grid(image, grid)
+    torch.testing.assert_close(sampled, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad((sampled * weight).sum(), (image, grid)),
+        torch.autograd.grad((expected * weight).sum(), (image, grid)),
+    )
+
+
+@FORMATS
 def test_axes_are_differentiable(memory_format):
     image = torch.rand(2, 2, 5, 6, dtype=torch.float64).contiguous(memory_format=memory_format)
     x = (torch.rand(2, 4, dtype=torch.float64) * 4 + 0.3).requires_grad_()
