@@ -69,3 +69,32 @@ def locate(values: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     left = (above - 1).clamp(0, values.shape[-1] - 2)
     low, high = values.gather(-1, left), values.gather(-1, left + 1)
     return left, ((target - low) / (high - low)).clamp(0, 1)
+
+
+def segments_of_axis(values: Tensor, target: Tensor, dim: int) -> Tensor:
+    """Find the segments of strictly rising values in which even targets lie.
+
+    The values are counted into the gaps between the targets instead of the other way round: there
+    are fewer of them, and on even targets that is arithmetic.
+
+    Args:
+        values: Strictly rising along ``dim``, three axes of which the first is N.
+        target: Rising evenly, shape (N, m); only those up to the first that does not are found.
+        dim: 1 or 2.
+
+    Returns:
+        Index of the value below, 0 … n - 2 for n values (int64), with the shape of ``values`` but
+        m along ``dim``.
+    """
+    count = target.shape[1]
+    first = target[:, :1, None]
+    step = target[:, 1:2, None] - first if count > 1 else torch.ones_like(first)
+    inner = values.narrow(dim, 1, values.shape[dim] - 2)
+    # The first target at or above each value; `count` if there is none.
+    above = ((inner - first) / step.clamp_min(torch.finfo(values.dtype).tiny)).ceil_()
+    above = above.clamp_(0, count).long()
+    shape = list(values.shape)
+    shape[dim] = count + 1
+    begun = torch.zeros(shape, dtype=torch.long, device=values.device)
+    begun.scatter_add_(dim, above, torch.ones_like(above))
+    return begun.narrow(dim, 0, count).cumsum(dim)
