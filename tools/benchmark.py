@@ -80,6 +80,18 @@ def image_size(cfg: Config, wanted: 'Optional[list[int]]') -> 'tuple[int, int]':
     return NATIVE_SIZES[dataset]
 
 
+def without_pretrained(cfg: Any) -> Any:
+    """The config of a model that has nothing to download."""
+    if isinstance(cfg, (list, tuple)):
+        return [without_pretrained(item) for item in cfg]
+    if not isinstance(cfg, dict):
+        return cfg
+    init_cfg = cfg.get('init_cfg')
+    pretrained = isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
+    dropped = {'pretrained', 'init_cfg'} if pretrained else {'pretrained'}
+    return type(cfg)({k: without_pretrained(v) for k, v in cfg.items() if k not in dropped})
+
+
 class Candidate:
     """A model and a batch for it."""
 
@@ -90,8 +102,12 @@ class Candidate:
         self.args = args
         self.scope = cfg.default_scope
         init_default_scope(self.scope)
-        model = MODELS.build(cfg.model)
-        if checkpoint is not None:
+        torch.manual_seed(0)
+        model = MODELS.build(cfg.model if checkpoint else without_pretrained(cfg.model))
+        if checkpoint is None:
+            # Heads then give few detections, as trained ones do, and NMS takes as long as for them.
+            model.init_weights()
+        else:
             load_checkpoint(model, checkpoint, map_location='cpu')
         self.device = torch.device(args.device)
         self.model = model.to(self.device).eval()
