@@ -4,7 +4,9 @@ _base_ = './lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py'
 
 weights = 'work_dirs/retinanet_r18_fpn_mini-street-pretrain/epoch_45.pth'
 model = dict(
-    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=weights, prefix='backbone.')),
+    backbone=dict(
+        init_cfg=dict(_delete_=True, type='Pretrained', checkpoint=weights, prefix='backbone.')
+    ),
     neck=[
         dict(type='lzu_mm.UnzoomNeck'),
         dict(
