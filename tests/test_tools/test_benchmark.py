@@ -1,13 +1,15 @@
 """tools/benchmark.py and tools/benchmark_warps.py: what they report, not how long it takes."""
 
+import importlib.util
 import json
 
 import pytest
+from mmengine.config import ConfigDict
 
 from lzu_mm.benchmark.results import Run, append_run
 from lzu_mm.benchmark.stages import STAGES
 
-from .launching import call, succeed
+from .launching import ROOT, call, succeed
 
 CONFIGS = [
     f'configs/retinanet/{name}_retinanet_r18_fpn_mini-street-0.25x.py'
@@ -41,6 +43,22 @@ def test_configs_are_timed_stage_by_stage(tmp_path):
     succeed('benchmark.py', '--plot', results, '--out', out)
     assert f'{uniform["ms"]["total"]:.1f}' in results.with_suffix('.md').read_text()
     assert results.with_suffix('.png').is_file()
+
+
+def test_untrained_models_have_nothing_to_download():
+    spec = importlib.util.spec_from_file_location('benchmark', ROOT / 'tools' / 'benchmark.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    normal = dict(type='Normal', layer='Conv2d')
+    model = ConfigDict(
+        pretrained='open-mmlab://resnet50_v1c',
+        backbone=dict(depth=50, init_cfg=dict(type='Pretrained', checkpoint='somewhere')),
+        neck=[dict(type='FPN', init_cfg=dict(type='Pretrained', checkpoint='somewhere'))],
+        bbox_head=dict(init_cfg=normal),
+    )
+    assert tool.without_pretrained(model) == dict(
+        backbone=dict(depth=50), neck=[dict(type='FPN')], bbox_head=dict(init_cfg=normal)
+    )
 
 
 @pytest.mark.parametrize('option', ['--compile', '--channels-last', '--amp'])
