@@ -224,6 +224,7 @@ def measure(args: Namespace) -> 'dict[str, Any]':
     kept = ('batch_size', 'device', 'amp', 'channels_last', 'compile', 'repeats')
     settings = {name: getattr(args, name) for name in kept}
     settings['threads'] = torch.get_num_threads()
+    settings['options'] = dict(args.cfg_options)
     return {'machine': describe_machine(), 'settings': settings, 'results': results}
 
 
@@ -257,7 +258,7 @@ def main() -> None:
             args.out.parent.mkdir(parents=True, exist_ok=True)
             args.out.write_text(json.dumps(measured, indent=1) + '\n')
     if args.plot:
-        write_report(args.plot, latency=args.out)
+        write_report(args.plot, latency=[args.out])
         print(f'report with latencies: {args.plot.with_suffix(".md")}, .csv and .png')
 
 

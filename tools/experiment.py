@@ -66,7 +66,11 @@ def parse_args() -> Namespace:
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/experiment'))
     parser.add_argument(
-        '--latency', type=Path, help='a file of tools/benchmark.py, for the picture and the table'
+        '--latency',
+        type=Path,
+        nargs='+',
+        default=[],
+        help='files of tools/benchmark.py, for the picture and the table',
     )
     parser.add_argument(
         '--metrics', nargs='+', help='columns of the table (default: the main ones of the library)'

@@ -8,40 +8,50 @@ from typing import Sequence
 import matplotlib
 from matplotlib.figure import Figure
 
-from .results import Summary
+from .results import Summary, Timed
+from .tables import per_cent
 
 
 def plot_accuracy_over_latency(
-    summaries: Sequence[Summary], metric: str, latencies: dict[str, float], path: Path
+    summaries: Sequence[Summary], metric: str, latencies: dict[Timed, float], path: Path
 ) -> None:
     """Draw one line a method over its scales, with the seeds' standard deviation as bars.
+
+    A method is the first word of a config's name, with what was overridden in its model.
 
     Args:
         summaries: The variants; those without a latency are left out.
         metric: The accuracy.
-        latencies: Milliseconds an image, by name of the config.
+        latencies: Milliseconds an image of some models.
         path: The picture to write; its suffix is the format.
     """
     methods: dict[str, list[Summary]] = {}
     for summary in summaries:
-        if summary.config in latencies and summary.metrics.get(metric):
-            methods.setdefault(summary.config.split('_')[0], []).append(summary)
+        if summary.timed in latencies and summary.metrics.get(metric):
+            methods.setdefault(_method(summary), []).append(summary)
+    factor = per_cent(metric)
     with matplotlib.rc_context({'font.size': 9, 'axes.grid': True, 'grid.alpha': 0.3}):
         figure = Figure(figsize=(6, 4), layout='constrained')
         axes = figure.add_subplot()
         for name, group in methods.items():
-            group = sorted(group, key=lambda summary: latencies[summary.config])
+            group = sorted(group, key=lambda summary: latencies[summary.timed])
             axes.errorbar(
-                [latencies[summary.config] for summary in group],
-                [summary.mean(metric) for summary in group],
-                yerr=[summary.std(metric) or 0 for summary in group],
+                [latencies[summary.timed] for summary in group],
+                [factor * summary.mean(metric) for summary in group],
+                yerr=[factor * (summary.std(metric) or 0) for summary in group],
                 marker='o',
                 markersize=4,
                 capsize=3,
                 label=name,
             )
         axes.set_xlabel('latency of an image, ms')
-        axes.set_ylabel(metric.split('/')[-1])
+        axes.set_ylabel(f'{metric.split("/")[-1]}, per cent')
         if methods:
             axes.legend()
         figure.savefig(path, dpi=150)
+
+
+def _method(summary: Summary) -> str:
+    name, options = summary.timed
+    changes = sorted(f'{key.split(".")[-1]}={value}' for key, value in options)
+    return ' '.join([name.split('_')[0], *changes])

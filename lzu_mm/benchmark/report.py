@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Sequence
 
 from .plots import plot_accuracy_over_latency
-from .results import Summary, read_runs, summarise
+from .results import Summary, Timed, read_runs, summarise, timed
 from .tables import accuracy_table, comma_separated, markdown
 
 # The columns of a table unless told otherwise: the metrics of the stock evaluators that papers
@@ -26,37 +26,38 @@ _MAIN_METRICS = (
 
 
 def write_report(
-    results: Path, metrics: Sequence[str] | None = None, latency: Path | None = None
+    results: Path, metrics: Sequence[str] | None = None, latency: Sequence[Path] = ()
 ) -> None:
     """Write ``.md`` and ``.csv`` beside a results file; with latencies, a picture too.
 
     Args:
         results: The ``.jsonl`` file of the runs.
         metrics: Columns; by default those of the stock evaluators that papers report.
-        latency: The JSON file of ``tools/benchmark.py``, if any.
+        latency: JSON files of ``tools/benchmark.py``, if any.
 
     Raises:
         ValueError: If no run has one of the metrics, or the file is not a benchmark's.
     """
     summaries = summarise(read_runs(results))
     columns = _columns(summaries, metrics)
-    latencies = None if latency is None else read_latencies(latency)
-    header, rows = accuracy_table(summaries, columns, latencies)
+    latencies = {k: v for path in latency for k, v in read_latencies(path).items()}
+    header, rows = accuracy_table(summaries, columns, latencies or None)
     results.with_suffix('.md').write_text(markdown(header, rows))
     results.with_suffix('.csv').write_text(comma_separated(header, rows))
-    if latencies is not None and columns:
+    if latencies and columns:
         plot_accuracy_over_latency(summaries, columns[0], latencies, results.with_suffix('.png'))
 
 
-def read_latencies(path: Path) -> dict[str, float]:
-    """Milliseconds an image by name of the config, from a file of ``tools/benchmark.py``.
+def read_latencies(path: Path) -> dict[Timed, float]:
+    """Milliseconds an image of each model in a file of ``tools/benchmark.py``.
 
     Raises:
         ValueError: If it is not such a file.
     """
     try:
         content = json.loads(path.read_text())
-        return {entry['config']: entry['ms']['total'] for entry in content['results']}
+        options = content['settings']['options']
+        return {timed(e['config'], options): e['ms']['total'] for e in content['results']}
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f'{path} is not a file of tools/benchmark.py ({error!r})') from error
 

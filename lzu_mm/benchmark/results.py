@@ -6,7 +6,10 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, Iterable
+from typing import Any, FrozenSet, Iterable, Tuple
+
+# A config and those of its overrides that change the model.
+Timed = Tuple[str, FrozenSet[Tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,29 @@ class Summary:
         values = self.metrics.get(metric)
         return mean(values) if values else float('nan')
 
+    @property
+    def timed(self) -> Timed:
+        """What its latency is known by: options of training change none."""
+        return timed(self.config, self.options)
+
     def std(self, metric: str) -> float | None:
         """Sample standard deviation of a metric over the seeds; None with a single seed."""
         values = self.metrics.get(metric, [])
         return stdev(values) if len(values) > 1 else None
+
+
+def timed(config: str, options: dict[str, Any]) -> Timed:
+    """What a latency belongs to.
+
+    Args:
+        config: Name of the config.
+        options: Its overrides; only those of ``model`` count.
+
+    Returns:
+        A key that is the same for a run and for the benchmark of its model.
+    """
+    # Command lines give words, benchmarks values.
+    return config, frozenset((k, str(v)) for k, v in options.items() if k.startswith('model.'))
 
 
 def append_run(path: Path, run: Run) -> None:

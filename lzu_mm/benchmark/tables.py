@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Sequence
 
-from .results import Summary
+from .results import Summary, Timed
 
 _PERCENTAGES = ('mIoU', 'mAcc', 'aAcc')
 
@@ -33,14 +33,16 @@ def comma_separated(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 
 def accuracy_table(
-    summaries: Sequence[Summary], metrics: Sequence[str], latencies: dict[str, float] | None = None
+    summaries: Sequence[Summary],
+    metrics: Sequence[str],
+    latencies: dict[Timed, float] | None = None,
 ) -> tuple[list[str], list[list[str]]]:
     """Mean and standard deviation over the seeds.
 
     Args:
         summaries: One row each.
         metrics: Names of the metrics, one column each.
-        latencies: Milliseconds an image of some configs, by name; None leaves the column out.
+        latencies: Milliseconds an image of some models; None leaves the column out.
 
     Returns:
         Header and rows.
@@ -53,7 +55,7 @@ def accuracy_table(
     if latencies is not None:
         header.append('ms')
         for row, summary in zip(rows, summaries):
-            latency = latencies.get(summary.config)
+            latency = latencies.get(summary.timed)
             row.append('' if latency is None else f'{latency:.1f}')
     return header, rows
 
@@ -68,11 +70,15 @@ def labels(summaries: Sequence[Summary]) -> list[str]:
     return names
 
 
+def per_cent(metric: str) -> int:
+    """What turns a metric to per cent: some evaluators give fractions (COCO's AP, NDS)."""
+    return 1 if metric.split('/')[-1] in _PERCENTAGES else 100
+
+
 def _mean_and_std(summary: Summary, metric: str) -> str:
     if not summary.metrics.get(metric):
         return ''
-    # Fractions (COCO's AP, NDS) are shown as per cent too.
-    factor = 1 if metric.split('/')[-1] in _PERCENTAGES else 100
+    factor = per_cent(metric)
     std = summary.std(metric)
     spread = '' if std is None else f' ± {factor * std:.1f}'
     return f'{factor * summary.mean(metric):.1f}{spread}'

@@ -63,17 +63,26 @@ def test_report(results, tmp_path):
 
 
 def test_report_with_latencies(results, tmp_path):
-    latency = tmp_path / 'times.json'
-    times = [
-        {'config': 'uniform_a', 'ms': {'total': 7.04}},
-        {'config': 'lzu_a', 'ms': {'total': 9}},
-    ]
-    latency.write_text(json.dumps({'results': times}))
-    write_report(results, [AP], latency)
+    append_run(results, Run('lzu_a', 0, {'load_from': 'a.pth'}, False, {AP: 0.3}))
+    append_run(results, Run('lzu_a', 0, {'model.antialias': 'True'}, False, {AP: 0.4}))
+    plain = latency_file(tmp_path / 'plain.json', {}, uniform_a=7.04, lzu_a=9)
+    other = latency_file(tmp_path / 'other.json', {'model.antialias': True}, lzu_a=12)
+    write_report(results, [AP], [plain, other])
     table = results.with_suffix('.md').read_text().splitlines()
     assert table[2] == '| uniform_a | 2 | 12.0 ± 2.8 | 7.0 |'
+    assert table[5] == '| pspnet | 1 |  |  |'
+    # What is overridden outside the model leaves its latency as it is.
+    assert table[6] == '| lzu_a (load_from=a.pth) | 1 | 30.0 | 9.0 |'
+    assert table[7] == '| lzu_a (antialias=True) | 1 | 40.0 | 12.0 |'
     picture = cv2.imread(str(results.with_suffix('.png')))
     assert picture is not None and picture.std() > 10
+
+
+def latency_file(path, options, **milliseconds):
+    """A file as tools/benchmark.py writes it."""
+    times = [{'config': name, 'ms': {'total': ms}} for name, ms in milliseconds.items()]
+    path.write_text(json.dumps({'settings': {'options': options}, 'results': times}))
+    return path
 
 
 def test_bad_files_and_metrics_are_named(results, tmp_path):
