@@ -5,7 +5,7 @@ Nothing is changed in place but the sample itself, which is the caller's own cop
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Tuple
 
 import torch.nn.functional as F
 from mmengine.structures import BaseDataElement, PixelData
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..metainfo import scale_factor
 
-Size = tuple[int, int]
+Size = Tuple[int, int]
 
 
 def scale_metainfo(sample: BaseDataElement, source: Size, size: Size) -> None:
