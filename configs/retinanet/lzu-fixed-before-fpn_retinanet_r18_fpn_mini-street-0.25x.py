@@ -1,12 +1,9 @@
 # An ablation: unzooms what the backbone gives, in front of the FPN instead of behind it. The keys of
-# a list of necks are numbered, so that the parts of stock weights are loaded one by one.
+# a list of necks are numbered, so that `load_from` finds the backbone and the head, not the FPN.
 _base_ = './lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py'
 
 weights = 'work_dirs/retinanet_r18_fpn_mini-street-pretrain/epoch_45.pth'
 model = dict(
-    backbone=dict(
-        init_cfg=dict(_delete_=True, type='Pretrained', checkpoint=weights, prefix='backbone.')
-    ),
     neck=[
         dict(type='lzu_mm.UnzoomNeck'),
         dict(
@@ -18,5 +15,4 @@ model = dict(
             init_cfg=dict(type='Pretrained', checkpoint=weights, prefix='neck.'),
         ),
     ],
-    bbox_head=dict(init_cfg=dict(type='Pretrained', checkpoint=weights, prefix='bbox_head.')),
 )
