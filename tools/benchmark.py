@@ -18,6 +18,7 @@ from typing import Any, Optional
 import torch
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from rich.progress import track
@@ -207,6 +208,8 @@ def measure(args: Namespace) -> 'dict[str, Any]':
     """All there is to know of the configs."""
     if args.threads:
         torch.set_num_threads(args.threads)
+    # Models tell how each of their parameters was initialised.
+    MMLogger.get_current_instance().setLevel('WARNING')
     checkpoints = args.checkpoints or [None] * len(args.configs)
     candidates = [Candidate(*pair, args) for pair in zip(args.configs, checkpoints)]
     results = []

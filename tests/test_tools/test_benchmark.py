@@ -33,6 +33,7 @@ def test_configs_are_timed_stage_by_stage(tmp_path):
     assert uniform['gflops'] > 0.05
     (row,) = (line for line in output.splitlines() if line.startswith('| uniform'))
     assert row.split('|')[-2].strip() == '1.000'
+    assert 'init_weights' not in output
 
     process = call('benchmark.py', *CONFIGS, '--out', out)
     assert process.returncode == 1
