@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from .results import Summary, Timed
-from .tables import per_cent
+from .tables import override, per_cent
 
 
 def plot_accuracy_over_latency(
@@ -53,5 +53,5 @@ def plot_accuracy_over_latency(
 
 def _method(summary: Summary) -> str:
     name, options = summary.timed
-    changes = sorted(f'{key.split(".")[-1]}={value}' for key, value in options)
+    changes = sorted(override(key, value) for key, value in options)
     return ' '.join([name.split('_')[0], *changes])

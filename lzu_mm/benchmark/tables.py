@@ -65,9 +65,14 @@ def labels(summaries: Sequence[Summary]) -> list[str]:
     common = set.intersection(*(set(s.options.items()) for s in summaries)) if summaries else set()
     names = []
     for s in summaries:
-        changes = [f'{k.split(".")[-1]}={v}' for k, v in s.options.items() if (k, v) not in common]
+        changes = [override(k, v) for k, v in s.options.items() if (k, v) not in common]
         names.append(f'{s.config} ({", ".join(changes)})' if changes else s.config)
     return names
+
+
+def override(key: str, value: object) -> str:
+    """An override of a config in short: the last part of its key, and its value."""
+    return f'{key.split(".")[-1]}={value}'
 
 
 def per_cent(metric: str) -> int:
