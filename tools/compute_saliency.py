@@ -17,13 +17,13 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
 
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
-from lzu_mm.datasets.saliency import (
+from lzu_mm.saliency import load_saliency, save_saliency
+from lzu_mm.saliency.estimation.dataset import (
     METHODS,
     dataset_saliency,
     default_grid_shape,
     saliency_method,
 )
-from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.visualization import draw_saliency, mean_image
 
 

@@ -1,8 +1,8 @@
 """Where to look."""
 
 from .base import BaseSaliency
-from .boundaries import label_boundaries
 from .combined import CombinedSaliency
+from .estimation.boundaries import label_boundaries
 from .files import load_saliency, save_saliency
 from .fixed import FixedSaliency
 from .horizon import HorizonSaliency

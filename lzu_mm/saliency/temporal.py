@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from .base import BaseSaliency
-from .kde import box_saliency
+from .estimation.kde import box_saliency
 from .sequences import SequenceMemory
 
 # Jitter is given for an image of this width, that of Argoverse-HD, and scales with the image.

@@ -2,10 +2,11 @@
 
 from .base import Warp
 from .bilinear import BilinearWarp
-from .build import saliency_to_warp
 from .cells import infer_stride
-from .sampling import unzoom_feature, zoom_image
+from .from_saliency import saliency_to_warp
 from .separable import SeparableWarp
+from .unzoom import unzoom_feature
+from .zoom import zoom_image
 
 __all__ = [
     'BilinearWarp',

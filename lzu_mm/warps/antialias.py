@@ -4,7 +4,7 @@ A pixel that stands for s > 1 source pixels takes a triangle of ±s pixels aroun
 of the two nearest ones: the filter of ``F.interpolate(antialias=True)``, with a width that follows
 the local scale of the warp.
 
-Convention: positions are pixel indices, see :mod:`lzu_mm.warps.resample`.
+Convention: positions are pixel indices, see :mod:`lzu_mm.warps.sampling`.
 """
 
 from __future__ import annotations

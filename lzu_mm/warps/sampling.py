@@ -1,187 +1,185 @@
-"""Zoom images and unzoom features.
+"""Bilinear sampling at a grid of points, or along one axis after the other.
 
-Convention: see :mod:`lzu_mm.warps.base` and :mod:`lzu_mm.warps.cells`.
-
-On a CPU, images and channels-last features of a separable warp are sampled one axis after the
-other. ``grid_sample`` is faster on contiguous features, and is one kernel instead of many on a GPU;
-all other warps need it.
+Convention: positions are pixel indices, pixel i of n having its centre at i. Beyond the first and
+the last centre, the border pixel is returned.
 """
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .antialias import filter_axes, triangle_weights
-from .base import Warp, pixel_positions, to_index
-from .cells import CellAxis, cell_axes
-from .resample import axes_to_grid, is_channels_last, sample_axes, sample_grid, to_grid
-from .separable import SeparableWarp
+# Elements of a band of source rows: a megabyte as float32.
+_BAND = 2**18
+# Channels that are sampled at once on a CPU.
+_BLOCK = 32
+Neighbours = Tuple[Tensor, Tensor, Tensor]
 
 
-def zoom_image(
-    image: Tensor,
-    warp: Warp | None,
-    size: tuple[int, int],
-    align_corners: bool = False,
-    antialias: bool = False,
-) -> Tensor:
-    """Zoom one image.
+def to_grid(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+    """Turn pixel indices into what ``grid_sample(align_corners=False)`` takes.
 
     Args:
-        image: Shape (C, H, W), any dtype; integers become float32.
-        warp: A batch of one warp, or None for the identity: plain bilinear resizing.
-        size: (h, w) of the zoomed image.
-        align_corners: Convention of the pixels of both images.
-        antialias: Where the zoom minifies, average over what a pixel stands for
-            (:mod:`lzu_mm.warps.antialias`) instead of taking the nearest pixels.
+        x: Any shape.
+        y: The same shape.
+        size: (h, w) of the sampled image.
 
     Returns:
-        Zoomed image, shape (C, h, w); the image itself where there is nothing to do.
-
-    Raises:
-        ValueError: If a non-separable warp is to be anti-aliased, or one with ``align_corners``.
+        Shape (..., 2).
     """
-    if antialias and align_corners:
-        raise ValueError('antialias takes align_corners=False')
-    if warp is None:
-        return _resize(image, size, align_corners, antialias)
-    source = (image.shape[-2], image.shape[-1])
-    key = (source, (size[0], size[1]), align_corners)
-    if antialias:
-        if not isinstance(warp, SeparableWarp):
-            raise ValueError('antialias takes a separable warp: set separable=True')
-        taps = warp.once(('taps', *key), lambda: _zoom_taps(warp, source, size))
-        return filter_axes(image, *taps)
-    if isinstance(warp, SeparableWarp) and image.device.type == 'cpu':
-        axes = warp.once(('zoom axes', *key), lambda: _zoom_axes(warp, *key))
-        return sample_axes(image[None], *axes)[0]
-    grid = warp.once(('zoom', *key), lambda: _zoom_grid(warp, *key))
-    return sample_grid(image[None], grid)[0]
+    h, w = size
+    return torch.stack(((2 * x + 1) / w - 1, (2 * y + 1) / h - 1), dim=-1)
 
 
-def unzoom_feature(
-    feature: Tensor,
-    warp: Warp,
-    content: Sequence[tuple[float, float]],
-    canvas: tuple[int, int],
-    align_corners: bool = False,
-) -> Tensor:
-    """Unzoom one level of features, so that it lies as if the image had been resized uniformly.
+def axes_to_grid(x: Tensor, y: Tensor, size: tuple[int, int]) -> Tensor:
+    """The grid of the raster of x and y; see :func:`to_grid`.
 
     Args:
-        feature: Features of the zoomed images, shape (N, C, h_f, w_f).
-        warp: The warps of these N images, or one for all.
-        content: (h, w) of each image on the canvas, in pixels.
-        canvas: (H, W) of the padded batch of images.
-        align_corners: Convention of the pixels of images and features.
+        x: Columns in pixel indices, shape (N, w), or (1, w) for all images.
+        y: Rows in pixel indices, shape (N, h) or (1, h).
+        size: (h, w) of the sampled image.
 
     Returns:
-        Unzoomed features with the shape, dtype and memory format of ``feature``; beyond the content
-        they stay.
+        Shape (N, h, w, 2).
     """
-    cells = (feature.shape[-2], feature.shape[-1])
-    level = (cells, tuple(content), tuple(canvas), align_corners)
-
-    def axes() -> tuple[CellAxis, CellAxis]:
-        return cell_axes(cells, content, canvas, warp.knots_like, align_corners)
-
-    if not isinstance(warp, SeparableWarp):
-        grid = warp.once(('grid', *level), lambda: _unzoom_grid(warp, *axes()))
-        return sample_grid(feature, grid)
-    x, y, beyond = warp.once(('axes', *level), lambda: _unzoom_axes(warp, *axes()))
-    if feature.device.type == 'cpu' and is_channels_last(feature):
-        sampled = sample_axes(feature, x, y)
-        return sampled if beyond is None else torch.where(beyond, feature, sampled)
-    grid = warp.once(('grid', *level), lambda: _axes_grid(x, y, beyond, cells))
-    return sample_grid(feature, grid)
+    x, y = (2 * x + 1) / size[1] - 1, (2 * y + 1) / size[0] - 1
+    batch = max(len(x), len(y))
+    columns = x[:, None].expand(batch, y.shape[1], -1)
+    return torch.stack((columns, y[..., None].expand(batch, -1, x.shape[1])), dim=-1)
 
 
-def _resize(image: Tensor, size: tuple[int, int], align_corners: bool, antialias: bool) -> Tensor:
-    if tuple(image.shape[-2:]) == tuple(size):
-        return image
-    on_cpu = image.device.type == 'cpu'
-    if on_cpu and not (image.is_floating_point() or align_corners or antialias):
-        # The same, without converting pixels that are not looked at.
-        y, x = (
-            ((torch.arange(count) + 0.5) * (whole / count) - 0.5)[None]
-            for whole, count in zip(image.shape[-2:], size)
+def sample_grid(image: Tensor, grid: Tensor) -> Tensor:
+    """Sample at any points, in float32 at least.
+
+    Args:
+        image: Shape (N, C, H, W); integers become floating point.
+        grid: See :func:`to_grid`, shape (N, h, w, 2), or (1, h, w, 2) for all images.
+
+    Returns:
+        Shape (N, C, h, w), in the memory format of the image.
+    """
+    dtype = torch.promote_types(image.dtype, grid.dtype)
+    with torch.autocast(image.device.type, enabled=False):
+        blocks, grids = _channel_blocks(image.to(dtype), grid.to(dtype))
+        sampled = F.grid_sample(
+            blocks, grids, mode='bilinear', padding_mode='border', align_corners=False
         )
-        return sample_axes(image[None], x, y)[0]
-    pixels = image[None] if image.is_floating_point() else image[None].float()
-    return F.interpolate(
-        pixels, size=size, mode='bilinear', align_corners=align_corners, antialias=antialias
-    )[0]
+    sampled = sampled.view(*image.shape[:2], *grid.shape[1:3])
+    if is_channels_last(image):
+        sampled = sampled.contiguous(memory_format=torch.channels_last)
+    return sampled.to(image.dtype) if image.is_floating_point() else sampled
 
 
-def _zoom_grid(
-    warp: Warp, source: tuple[int, int], size: tuple[int, int], align_corners: bool
+def sample_axes(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Sample at the raster of x and y: rows first, then columns.
+
+    The same as :func:`sample_grid` at these points, for a fraction of the work: rows are copied as
+    wholes, only those that are needed, and integers become floating point no earlier. What needs no
+    gradient is done in bands of rows that stay in the cache.
+
+    Args:
+        image: Shape (N, C, H, W); integers become floating point.
+        x: Columns, shape (N, w), or (1, w) for all images.
+        y: Rows, shape (N, h) or (1, h).
+
+    Returns:
+        Shape (N, C, h, w), in the memory format of the image.
+    """
+    with torch.autocast(image.device.type, enabled=False):
+        rows, columns = _neighbours(y, image.shape[2]), _neighbours(x, image.shape[3])
+        needs_gradient = any(tensor.requires_grad for tensor in (image, x, y))
+        if torch.compiler.is_compiling() or (needs_gradient and torch.is_grad_enabled()):
+            return _sample_band(image, columns, rows)
+        dtype = image.dtype if image.is_floating_point() else y.dtype
+        sampled = torch.empty(
+            (*image.shape[:2], y.shape[1], x.shape[1]),
+            dtype=dtype,
+            device=image.device,
+            memory_format=(
+                torch.channels_last if is_channels_last(image) else torch.contiguous_format
+            ),
+        )
+        height = max(_BAND // (image.shape[0] * image.shape[1] * image.shape[3]), 1)
+        for top in range(0, y.shape[1], height):
+            band = slice(top, top + height)
+            low, high, share = (part[:, band] for part in rows)
+            _sample_band(image, columns, (low, high, share), out=sampled[:, :, band])
+        return sampled
+
+
+def _channel_blocks(image: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Blocks of channels as images of their own, each with its grid.
+
+    On a CPU ``grid_sample`` shares images among threads, but not channels, and goes through all
+    channels before the next few pixels: thousands of planes do not stay in the cache.
+    """
+    n, channels, h, w = image.shape
+    count = channels // _BLOCK
+    if image.device.type != 'cpu' or channels % _BLOCK or not image.is_contiguous():
+        return image, grid.expand(n, -1, -1, -1)
+    if grid.shape[0] > 1:
+        grid = grid.repeat_interleave(count, dim=0)
+    return image.view(n * count, _BLOCK, h, w), grid.expand(n * count, -1, -1, -1)
+
+
+def is_channels_last(image: Tensor) -> bool:
+    """Whether the channels of a pixel lie side by side, and not those of a plane."""
+    return not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
+
+
+def _neighbours(position: Tensor, count: int) -> Neighbours:
+    """The pixels on both sides of positions (N or 1, m), and the share of the second."""
+    position = position.clamp(0, count - 1)
+    low = position.detach().long()
+    return low, (low + 1).clamp(max=count - 1), position - low
+
+
+def _sample_band(
+    image: Tensor,
+    columns: Neighbours,
+    rows: Neighbours,
+    out: Tensor | None = None,
 ) -> Tensor:
-    x = pixel_positions(size[1], warp.knots_like, align_corners)[None]
-    y = pixel_positions(size[0], warp.knots_like, align_corners)[None]
-    points = warp.raster(x, y, inverse=False, inside=True)
-    columns = to_index(points[..., 0], source[1], align_corners)
-    rows = to_index(points[..., 1], source[0], align_corners)
-    return to_grid(columns, rows, source)
+    """A band of rows, all columns, written to ``out`` if there is one."""
+    n, c, h, w = image.shape
+    fits = out is not None and torch.promote_types(image.dtype, rows[2].dtype) == out.dtype
+    target = out if fits else None
+    if is_channels_last(image):
+        lines = _lerp(image.permute(0, 2, 3, 1).reshape(n, 1, h, w * c), *rows)
+        target = None if target is None else target.permute(0, 2, 3, 1)
+        sampled = _lerp(lines.reshape(n, -1, w, c), *columns, target).permute(0, 3, 1, 2)
+    else:
+        sampled = _lerp_last(_lerp(image, *rows), *columns, target)
+    if out is not None:
+        return out if fits else out.copy_(sampled)
+    return sampled.to(image.dtype) if image.is_floating_point() else sampled
 
 
-def _zoom_axes(
-    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], align_corners: bool
-) -> tuple[Tensor, Tensor]:
-    """Source columns and rows, in pixels, of the zoomed columns and rows."""
-    x = pixel_positions(size[1], warp.knots_like, align_corners)[None]
-    y = pixel_positions(size[0], warp.knots_like, align_corners)[None]
-    return (
-        to_index(warp.map_x(x, inverse=False), source[1], align_corners),
-        to_index(warp.map_y(y, inverse=False), source[0], align_corners),
-    )
+def _lerp(
+    values: Tensor, low: Tensor, high: Tensor, share: Tensor, out: Tensor | None = None
+) -> Tensor:
+    """Interpolate (N, B, n, K) along n: (N, B, m, K)."""
+    batch, blocks, count, width = values.shape
+    lines = values.reshape(batch * blocks * count, width)
+    first = torch.arange(batch * blocks, device=values.device).view(batch, blocks, 1) * count
+    dtype = torch.promote_types(values.dtype, share.dtype)
+
+    def take(index: Tensor) -> Tensor:
+        taken = lines.index_select(0, (first + index[:, None]).flatten())
+        return taken.view(batch, blocks, -1, width).to(dtype)
+
+    return torch.lerp(take(low), take(high), share.to(dtype)[:, None, :, None], out=out)
 
 
-def _zoom_taps(
-    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int]
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """What each zoomed column and row takes of the source."""
-    taps = []
-    for axis, function in ((1, warp.map_x), (0, warp.map_y)):
-        centre = pixel_positions(size[axis], warp.knots_like)[None]
-        half = 0.5 / size[axis]
-        scale = source[axis] * (function(centre + half, False) - function(centre - half, False))
-        position = to_index(function(centre, False), source[axis])
-        taps.append(triangle_weights(position[0], scale[0], source[axis]))
-    return taps[0], taps[1]
+def _lerp_last(
+    values: Tensor, low: Tensor, high: Tensor, share: Tensor, out: Tensor | None = None
+) -> Tensor:
+    """Interpolate (N, C, H, n) along n: (N, C, H, m)."""
 
+    def take(index: Tensor) -> Tensor:
+        return values.gather(-1, index[:, None, None].expand(*values.shape[:-1], -1))
 
-def _unzoom_grid(warp: Warp, x: CellAxis, y: CellAxis) -> Tensor:
-    inside = not (x.overflows or y.overflows)
-    points = warp.raster(x.position, y.position, inverse=True, inside=inside)
-    columns = x.index_of(points[..., 0], 2)
-    rows = y.index_of(points[..., 1], 2)
-    cells = (y.position.shape[1], x.position.shape[1])
-    return to_grid(columns, rows, cells)
-
-
-def _axes_grid(x: Tensor, y: Tensor, beyond: Tensor | None, cells: tuple[int, int]) -> Tensor:
-    grid = axes_to_grid(x, y, cells)
-    if beyond is None:
-        return grid
-    # Here rather than on the sampled features, of which there are many times more.
-    own_x = torch.arange(cells[1], device=x.device, dtype=x.dtype)[None]
-    own_y = torch.arange(cells[0], device=y.device, dtype=y.dtype)[None]
-    return torch.where(beyond[:, 0, :, :, None], axes_to_grid(own_x, own_y, cells), grid)
-
-
-def _unzoom_axes(
-    warp: SeparableWarp, x: CellAxis, y: CellAxis
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Columns and rows to sample at, and which cells lie beyond the content, if any do."""
-    beyond = None
-    if x.overflows or y.overflows:
-        beyond = ((x.position > 1)[:, None, :] | (y.position > 1)[:, :, None])[:, None]
-    return (
-        x.index_of(warp.map_x(x.position, inverse=True)),
-        y.index_of(warp.map_y(y.position, inverse=True)),
-        beyond,
-    )
+    return torch.lerp(take(low), take(high), share.to(values.dtype)[:, None, None], out=out)

@@ -14,9 +14,9 @@ from lzu_mm.datasets.ground_truth import (
     image_size_of,
     labels_of,
 )
-from lzu_mm.datasets.saliency import dataset_saliency, saliency_method
-from lzu_mm.saliency.boundaries import boundary_saliency
-from lzu_mm.saliency.kde import box_saliency
+from lzu_mm.saliency.estimation.boundaries import boundary_saliency
+from lzu_mm.saliency.estimation.dataset import dataset_saliency, saliency_method
+from lzu_mm.saliency.estimation.kde import box_saliency
 
 BOXES = [[[10, 10, 30, 40]], [[100, 20, 140, 60], [0, 0, 5, 5]], []]
 

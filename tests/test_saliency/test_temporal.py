@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import InstanceData
 
 import lzu_mm  # noqa: F401
-from lzu_mm.saliency.kde import box_saliency
+from lzu_mm.saliency.estimation.kde import box_saliency
 
 from ..models import batch, pair
 

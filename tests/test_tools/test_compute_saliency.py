@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lzu_mm.saliency import load_saliency
-from lzu_mm.saliency.kde import box_saliency
+from lzu_mm.saliency.estimation.kde import box_saliency
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXED = {

@@ -11,7 +11,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from lzu_mm.datasets import ArgoverseHDDataset
 from lzu_mm.saliency import save_saliency
-from lzu_mm.saliency.kde import box_saliency
+from lzu_mm.saliency.estimation.kde import box_saliency
 
 from .launching import ROOT
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from lzu_mm.saliency.kde import BoxSaliency, box_saliency
+from lzu_mm.saliency.estimation.kde import BoxSaliency, box_saliency
 
 
 def reference(boxes, image_size, grid_shape, bandwidth=64, amplitude=1):

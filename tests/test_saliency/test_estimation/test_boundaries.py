@@ -1,7 +1,11 @@
 import pytest
 import torch
 
-from lzu_mm.saliency.boundaries import BoundarySaliency, boundary_saliency, label_boundaries
+from lzu_mm.saliency.estimation.boundaries import (
+    BoundarySaliency,
+    boundary_saliency,
+    label_boundaries,
+)
 
 
 def reference(labels, ignore_index=255):

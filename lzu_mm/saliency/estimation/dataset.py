@@ -10,9 +10,9 @@ from typing import Any, Callable, Iterable, Sequence
 
 from torch import Tensor
 
-from ..saliency.boundaries import BoundarySaliency
-from ..saliency.kde import BoxSaliency
-from .ground_truth import base_datasets, boxes_of, has_boxes, image_size_of, labels_of
+from ...datasets.ground_truth import base_datasets, boxes_of, has_boxes, image_size_of, labels_of
+from .boundaries import BoundarySaliency
+from .kde import BoxSaliency
 
 __all__ = ['METHODS', 'dataset_saliency', 'default_grid_shape', 'saliency_method']
 

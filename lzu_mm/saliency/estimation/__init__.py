@@ -1,0 +1,1 @@
+"""Saliency estimated from data: boxes, label boundaries, whole datasets."""
