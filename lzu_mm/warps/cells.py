@@ -1,37 +1,46 @@
 """Where the cells of a feature level lie.
 
 Convention: see :mod:`lzu_mm.warps.base`. Feature cell j of a level with stride s stands for
-[j·s, (j+1)·s) of the canvas; the content of an image lies at the canvas' top left.
+[j·s, (j+1)·s) of the canvas; the content of an image lies at the canvas' top left. A frame of
+factor f lays f cells where the level has one: its cell j stands for [j·s/f, (j+1)·s/f).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Sequence, Tuple
 
 import torch
 from torch import Tensor
 
+Frame = Tuple[float, float]
+
 
 @dataclass(frozen=True)
 class CellAxis:
-    """The cells along one axis, in units of the content of each image.
+    """The cells of the frame along one axis, n of them.
 
     Attributes:
-        position: Of the cells, shape (N, n), or (1, n) where all images are alike; above 1 beyond
-            the content.
-        step: From cell to cell, shape (N, 1) or (1, 1).
-        offset: Of the first cell in steps: 0.5, or 0 with ``align_corners``.
+        position: Of the cells in units of the content of each image, shape (N, n), or (1, n) where
+            all images are alike; above 1 beyond the content.
+        index: Of the cells among those of the level, shape (1, n); whole without a finer frame.
+        count: Cells of the level.
+        step: From cell to cell of the level, in units of the content, shape (N, 1) or (1, 1).
+        offset: Of the first cell of the level in steps: 0.5, or 0 with ``align_corners``.
+        factor: Cells of the frame for each of the level.
         overflows: Whether a cell lies beyond the content of its image.
     """
 
     position: Tensor
+    index: Tensor
+    count: int
     step: Tensor
     offset: float
+    factor: float
     overflows: bool
 
     def index_of(self, position: Tensor, axes: int = 1) -> Tensor:
-        """The cell, whole at its centre, at positions (N, …) with so many axes beside N."""
+        """The cell of the level, whole at its centre, at positions (N, …) with ``axes`` axes."""
         return position / self.step.view(-1, *[1] * axes) - self.offset
 
 
@@ -41,15 +50,17 @@ def cell_axes(
     canvas: tuple[int, int],
     like: Tensor,
     align_corners: bool = False,
+    frame: Frame = (1, 1),
 ) -> tuple[CellAxis, CellAxis]:
-    """Lay the cells of a level over the images.
+    """Lay the cells of a level, or of a finer frame, over the images.
 
     Args:
         cells: (h, w) of the level.
         content: (h, w) of each image on the canvas, in pixels.
         canvas: (H, W) of the canvas, in pixels.
         like: Gives device and dtype.
-        align_corners: Convention of the pixels.
+        align_corners: Convention of the pixels; takes no other frame than (1, 1).
+        frame: Cells (along y, along x) for each cell of the level.
 
     Returns:
         The columns (along x) and the rows (along y).
@@ -61,9 +72,15 @@ def cell_axes(
     last = 1 if align_corners else 0
     offset = 0.0 if align_corners else 0.5
     return (
-        _axis(cells[1], [x / max(w - last, 1) for _, w in content], offset, like),
-        _axis(cells[0], [y / max(h - last, 1) for h, _ in content], offset, like),
+        _axis(cells[1], [x / max(w - last, 1) for _, w in content], offset, frame[1], like),
+        _axis(cells[0], [y / max(h - last, 1) for h, _ in content], offset, frame[0], like),
     )
+
+
+def frame_cells(cells: tuple[int, int], frame: Frame) -> tuple[int, int]:
+    """(h, w) of a frame over a level of (h, w) cells, at least one each."""
+    h, w = (max(round(n * factor), 1) for n, factor in zip(cells, frame))
+    return h, w
 
 
 def infer_stride(canvas: tuple[int, int], cells: tuple[int, int]) -> tuple[float, float]:
@@ -88,11 +105,13 @@ def infer_stride(canvas: tuple[int, int], cells: tuple[int, int]) -> tuple[float
     return canvas[0] / cells[0], canvas[1] / cells[1]
 
 
-def _axis(count: int, steps: list[float], offset: float, like: Tensor) -> CellAxis:
-    overflows = (count - 1 + offset) * max(steps) > 1
+def _axis(count: int, steps: list[float], offset: float, factor: float, like: Tensor) -> CellAxis:
+    fine, _ = frame_cells((count, 1), (factor, 1))
+    overflows = (fine - 1 + offset) / factor * max(steps) > 1
     if len(set(steps)) == 1:
         steps = steps[:1]
     # Filled on the device: a tensor made from a list would be copied there, and waited for.
     step = torch.cat([torch.full((1, 1), s, device=like.device, dtype=like.dtype) for s in steps])
-    index = torch.arange(count, device=like.device, dtype=like.dtype)
-    return CellAxis((index + offset) * step, step, offset, overflows)
+    place = (torch.arange(fine, device=like.device, dtype=like.dtype) + offset) / factor
+    index = (place - offset)[None]
+    return CellAxis(place * step, index, count, step, offset, factor, overflows)

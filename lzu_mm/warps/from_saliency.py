@@ -8,8 +8,11 @@ from torch import Tensor
 from .attraction import bilinear_knots, separable_knots
 from .base import Warp
 from .bilinear import BilinearWarp
+from .equalise import equalising_knots
 from .magnification import bound_bilinear, bound_separable
 from .separable import SeparableWarp
+
+METHODS = ('attraction', 'equalise')
 
 
 def saliency_to_warp(
@@ -18,11 +21,15 @@ def saliency_to_warp(
     anti_crop: bool = True,
     separable: bool = True,
     max_magnification: float = 1000,
+    method: str = 'attraction',
+    uniform_share: float = 0.1,
 ) -> Warp:
-    """Build the warp that magnifies where the saliency is high (LZU, section 3).
+    """Build the warp that magnifies where the saliency is high.
 
-    The knots of the warp are the nodes of the saliency. They are kept strictly monotone (separable)
-    or convex (non-separable): a warp that would magnify more than ``max_magnification`` anywhere is
+    By *attraction* (LZU, section 3) every knot is drawn towards the saliency around it
+    (:mod:`lzu_mm.warps.attraction`). By *equalising*, which is ours, the saliency of an axis is its
+    magnification (:mod:`lzu_mm.warps.equalise`). A warp is kept strictly monotone (separable) or
+    convex (non-separable): one that would magnify more than ``max_magnification`` anywhere is
     blended with the identity by just as much as needed, which a saliency of ordinary contrast never
     meets. Saliency that is all zero counts as uniform, and uniform saliency gives the identity.
 
@@ -34,25 +41,34 @@ def saliency_to_warp(
         anti_crop: Map edges to edges, so that nothing is cropped.
         separable: One function per axis, from the marginals of the saliency.
         max_magnification: Largest local magnification of an axis, above 1.
+        method: ``'attraction'`` or ``'equalise'``. The latter is separable, maps edges to edges and
+            has no kernel: ``attraction_fwhm`` says nothing to it.
+        uniform_share: With ``'equalise'``, the share a of the zoomed image that is spread evenly
+            over the source, in (0, 1]: nothing is magnified less than a times.
 
     Returns:
         A batch of N invertible warps, differentiable with respect to the saliency.
 
     Raises:
-        ValueError: On a wrong shape or parameter; on negative, NaN or infinite saliency. On an
-            accelerator the values are checked by a device-side assertion, without a host
-            synchronisation; under ``torch.compile`` they are not checked.
+        ValueError: On a wrong shape or parameter, or parameters that do not go together; on
+            negative, NaN or infinite saliency. On an accelerator the values are checked by a
+            device-side assertion, without a host synchronisation; under ``torch.compile`` they are
+            not checked.
     """
     _check_arguments(saliency, attraction_fwhm, max_magnification)
+    _check_method(method, uniform_share, anti_crop, separable)
     saliency = saliency.to(torch.promote_types(saliency.dtype, torch.float32))
     _check_values(saliency)
+    if method == 'equalise':
+        knots = equalising_knots(saliency, uniform_share, max_magnification)
+        return SeparableWarp(*knots, of_inverse=True)
     if separable:
         x, y = separable_knots(saliency, attraction_fwhm, anti_crop)
         return SeparableWarp(
             bound_separable(x, max_magnification), bound_separable(y, max_magnification)
         )
-    knots = bilinear_knots(saliency, attraction_fwhm, anti_crop)
-    return BilinearWarp(bound_bilinear(knots, max_magnification))
+    plane = bilinear_knots(saliency, attraction_fwhm, anti_crop)
+    return BilinearWarp(bound_bilinear(plane, max_magnification))
 
 
 def _check_arguments(saliency: Tensor, fwhm: float, max_magnification: float) -> None:
@@ -67,6 +83,20 @@ def _check_arguments(saliency: Tensor, fwhm: float, max_magnification: float) ->
         raise ValueError(f'attraction_fwhm must be above 0 and finite, got {fwhm}')
     if not max_magnification > 1:
         raise ValueError(f'max_magnification must be above 1, got {max_magnification}')
+
+
+def _check_method(method: str, uniform_share: float, anti_crop: bool, separable: bool) -> None:
+    if method not in METHODS:
+        raise ValueError(f'method must be one of {METHODS}, got {method!r}')
+    if method != 'equalise':
+        return
+    if not 0 < uniform_share <= 1:
+        raise ValueError(f'uniform_share must be in (0, 1], got {uniform_share}')
+    if not (separable and anti_crop):
+        raise ValueError(
+            "method='equalise' warps each axis by itself and maps edges to edges: set "
+            "separable=True and anti_crop=True, or method='attraction'"
+        )
 
 
 def _check_values(saliency: Tensor) -> None:

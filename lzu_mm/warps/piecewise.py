@@ -35,9 +35,11 @@ def interpolate(values: Tensor, position: Tensor) -> Tensor:
     Returns:
         Values at the positions, shape (..., m).
     """
-    left, fraction = segment(position, values.shape[-1])
+    intervals = values.shape[-1] - 1
+    left, _ = segment(position, values.shape[-1])
     low, high = values.gather(-1, left), values.gather(-1, left + 1)
-    return low + fraction * (high - low)
+    start, end = left.to(low) / intervals, (left + 1).to(low) / intervals
+    return _through(start, end, low, high, position)
 
 
 def invert(values: Tensor, target: Tensor) -> Tensor:
@@ -50,8 +52,11 @@ def invert(values: Tensor, target: Tensor) -> Tensor:
     Returns:
         Positions in [0, 1] at which the functions take these values, shape (..., m).
     """
-    left, fraction = locate(values, target)
-    return (left + fraction) / (values.shape[-1] - 1)
+    intervals = values.shape[-1] - 1
+    left = _segment_of(values, target)
+    low, high = values.gather(-1, left), values.gather(-1, left + 1)
+    start, end = left.to(low) / intervals, (left + 1).to(low) / intervals
+    return _through(low, high, start, end, target).clamp(start, end)
 
 
 def locate(values: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,10 +70,19 @@ def locate(values: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         Index of the knot below (int64, 0 … n - 2) and the fraction in [0, 1] of the way to the next
         one, both of shape (..., m).
     """
-    above = torch.searchsorted(values.detach().contiguous(), target.detach().contiguous())
-    left = (above - 1).clamp(0, values.shape[-1] - 2)
+    left = _segment_of(values, target)
     low, high = values.gather(-1, left), values.gather(-1, left + 1)
     return left, ((target - low) / (high - low)).clamp(0, 1)
+
+
+def _segment_of(values: Tensor, target: Tensor) -> Tensor:
+    above = torch.searchsorted(values.detach().contiguous(), target.detach().contiguous())
+    return (above - 1).clamp(0, values.shape[-1] - 2)
+
+
+def _through(start: Tensor, end: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
+    """The line through (start, low) and (end, high); the position itself, to the bit, if y = x."""
+    return low + (position - start) * ((high - low) / (end - start))
 
 
 def segments_of_axis(values: Tensor, target: Tensor, dim: int) -> Tensor:
