@@ -1,6 +1,7 @@
 """Zoom: sample an image denser where a warp magnifies.
 
-Convention: see :mod:`lzu_mm.warps.base`.
+Convention: see :mod:`lzu_mm.warps.base`. The content of an image lies at its top left; beyond it
+(padding) the zoom is a plain uniform resize, as T is the identity there.
 
 On a CPU a separable warp samples one axis after the other; on a GPU ``grid_sample`` is one kernel
 instead of many, and non-separable warps need it.
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from .antialias import filter_axes, triangle_weights
 from .base import Warp, pixel_positions, to_index
-from .sampling import sample_axes, sample_grid, to_grid
+from .sampling import axes_to_grid, sample_axes, sample_grid, to_grid
 from .separable import SeparableWarp
 
 
@@ -24,6 +25,7 @@ def zoom_image(
     size: tuple[int, int],
     align_corners: bool = False,
     antialias: bool = False,
+    content: tuple[int, int] | None = None,
 ) -> Tensor:
     """Zoom one image.
 
@@ -34,29 +36,69 @@ def zoom_image(
         align_corners: Convention of the pixels of both images.
         antialias: Where the zoom minifies, average over what a pixel stands for
             (:mod:`lzu_mm.warps.antialias`) instead of taking the nearest pixels.
+        content: (h, w) of the part of the image that the warp maps, in pixels; all by default.
 
     Returns:
         Zoomed image, shape (C, h, w); the image itself where there is nothing to do.
 
     Raises:
         ValueError: If a non-separable warp is to be anti-aliased, or one with ``align_corners``.
+
+    Example:
+        >>> import torch
+        >>> from lzu_mm.warps import saliency_to_warp
+        >>> warp = saliency_to_warp(torch.rand(1, 1, 31, 51))
+        >>> zoom_image(torch.zeros(3, 640, 640).byte(), warp, (320, 320), content=(360, 640)).shape
+        torch.Size([3, 320, 320])
     """
     if antialias and align_corners:
         raise ValueError('antialias takes align_corners=False')
     if warp is None:
         return _resize(image, size, align_corners, antialias)
     source = (image.shape[-2], image.shape[-1])
-    key = (source, (size[0], size[1]), align_corners)
+    h, w = source if content is None else content
+    lattice = (source, (size[0], size[1]), (h, w), align_corners)
     if antialias:
         if not isinstance(warp, SeparableWarp):
             raise ValueError('antialias takes a separable warp: set separable=True')
-        taps = warp.once(('taps', *key), lambda: _zoom_taps(warp, source, size))
+        taps = warp.once(('taps', *lattice), lambda: _zoom_taps(warp, *lattice[:3]))
         return filter_axes(image, *taps)
     if isinstance(warp, SeparableWarp) and image.device.type == 'cpu':
-        axes = warp.once(('zoom axes', *key), lambda: _zoom_axes(warp, *key))
+        axes = warp.once(('zoom axes', *lattice), lambda: _zoom_axes(warp, *lattice))
         return sample_axes(image[None], *axes)[0]
-    grid = warp.once(('zoom', *key), lambda: _zoom_grid(warp, *key))
+    grid = warp.once(('zoom', *lattice), lambda: zoom_grid(warp, *lattice))
     return sample_grid(image[None], grid)[0]
+
+
+def zoomed_content(
+    content: tuple[int, int],
+    source: tuple[int, int],
+    size: tuple[int, int],
+    align_corners: bool = False,
+) -> tuple[float, float]:
+    """Size of the content on the zoomed image.
+
+    Args:
+        content: (h, w) of the content of the source image, in pixels.
+        source: (h, w) of the source image.
+        size: (h, w) of the zoomed image.
+        align_corners: Convention of the pixels of both images.
+
+    Returns:
+        (h, w) in pixels of the zoomed image, not rounded.
+
+    Example:
+        >>> zoomed_content((360, 640), (640, 640), (320, 320))
+        (180.0, 320.0)
+    """
+    if content == source:
+        return size
+    last = 1 if align_corners else 0
+    h, w = (
+        (part - last) * (count - last) / max(whole - last, 1) + last
+        for part, whole, count in zip(content, source, size)
+    )
+    return h, w
 
 
 def _resize(image: Tensor, size: tuple[int, int], align_corners: bool, antialias: bool) -> Tensor:
@@ -76,38 +118,73 @@ def _resize(image: Tensor, size: tuple[int, int], align_corners: bool, antialias
     )[0]
 
 
-def _zoom_grid(
-    warp: Warp, source: tuple[int, int], size: tuple[int, int], align_corners: bool
+def zoom_grid(
+    warp: Warp,
+    source: tuple[int, int],
+    size: tuple[int, int],
+    content: tuple[int, int],
+    align_corners: bool = False,
 ) -> Tensor:
-    x = pixel_positions(size[1], warp.knots_like, align_corners)[None]
-    y = pixel_positions(size[0], warp.knots_like, align_corners)[None]
-    points = warp.raster(x, y, inverse=False, inside=True)
-    columns = to_index(points[..., 0], source[1], align_corners)
-    rows = to_index(points[..., 1], source[0], align_corners)
+    """Where each zoomed pixel is taken from.
+
+    Args:
+        warp: N warps.
+        source: (h, w) of the source images.
+        size: (h, w) of the zoomed images.
+        content: (h, w) of the part of the source images that the warps map, in pixels.
+        align_corners: Convention of the pixels of all images.
+
+    Returns:
+        Grid for ``F.grid_sample(..., align_corners=False)``, shape (N, h, w, 2).
+    """
+    if isinstance(warp, SeparableWarp):
+        return axes_to_grid(*_zoom_axes(warp, source, size, content, align_corners), source)
+    x, y = (
+        _positions(size[axis], source[axis], content[axis], warp.knots_like, align_corners)
+        for axis in (1, 0)
+    )
+    points = warp.raster(x, y, inverse=False, inside=content == source)
+    columns = to_index(points[..., 0], content[1], align_corners)
+    rows = to_index(points[..., 1], content[0], align_corners)
     return to_grid(columns, rows, source)
 
 
 def _zoom_axes(
-    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], align_corners: bool
+    warp: SeparableWarp,
+    source: tuple[int, int],
+    size: tuple[int, int],
+    content: tuple[int, int],
+    align_corners: bool,
 ) -> tuple[Tensor, Tensor]:
     """Source columns and rows, in pixels, of the zoomed columns and rows."""
-    x = pixel_positions(size[1], warp.knots_like, align_corners)[None]
-    y = pixel_positions(size[0], warp.knots_like, align_corners)[None]
+    x, y = (
+        _positions(size[axis], source[axis], content[axis], warp.knots_like, align_corners)
+        for axis in (1, 0)
+    )
     return (
-        to_index(warp.map_x(x, inverse=False), source[1], align_corners),
-        to_index(warp.map_y(y, inverse=False), source[0], align_corners),
+        to_index(warp.map_x(x, inverse=False), content[1], align_corners),
+        to_index(warp.map_y(y, inverse=False), content[0], align_corners),
     )
 
 
 def _zoom_taps(
-    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int]
+    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], content: tuple[int, int]
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """What each zoomed column and row takes of the source."""
     taps = []
     for axis, function in ((1, warp.map_x), (0, warp.map_y)):
-        centre = pixel_positions(size[axis], warp.knots_like)[None]
-        half = 0.5 / size[axis]
-        scale = source[axis] * (function(centre + half, False) - function(centre - half, False))
-        position = to_index(function(centre, False), source[axis])
+        centre = _positions(size[axis], source[axis], content[axis], warp.knots_like)
+        half = 0.5 / size[axis] * (source[axis] / content[axis])
+        scale = content[axis] * (function(centre + half, False) - function(centre - half, False))
+        position = to_index(function(centre, False), content[axis])
         taps.append(triangle_weights(position[0], scale[0], source[axis]))
     return taps[0], taps[1]
+
+
+def _positions(
+    count: int, source: int, content: int, like: Tensor, align_corners: bool = False
+) -> Tensor:
+    """Positions of the pixels of a zoomed axis, in units of the content: (1, n), above 1 beyond."""
+    last = 1 if align_corners else 0
+    stretch = max(source - last, 1) / max(content - last, 1)
+    return pixel_positions(count, like, align_corners)[None] * stretch
