@@ -16,15 +16,23 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
 
+from lzu_mm.data_preprocessors import ZoomSettings
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
 from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.saliency.estimation.dataset import (
     METHODS,
+    DatasetSaliency,
     dataset_saliency,
     default_grid_shape,
     saliency_method,
 )
+from lzu_mm.saliency.estimation.magnification import (
+    cells_as_boxes,
+    describe_magnification,
+    magnification,
+)
 from lzu_mm.visualization import draw_saliency, mean_image
+from lzu_mm.warps import saliency_to_warp
 
 
 def parse_args() -> Namespace:
@@ -35,7 +43,10 @@ def parse_args() -> Namespace:
         '--out', type=Path, help='the .npz to write (default: the saliency.path of the config)'
     )
     parser.add_argument(
-        '--method', choices=METHODS, help='default: boxes where the dataset has them'
+        '--method',
+        choices=METHODS,
+        help="default: boxes where the dataset has them, or centres for zoom.method='equalise'; "
+        'else boundaries',
     )
     parser.add_argument(
         '--grid-shape',
@@ -49,6 +60,13 @@ def parse_args() -> Namespace:
     )
     parser.add_argument(
         '--amplitude', type=float, default=1.0, help='of the boxes, over the floor (default: 1)'
+    )
+    parser.add_argument(
+        '--sigma',
+        type=float,
+        nargs=2,
+        metavar=('Y', 'X'),
+        help='blur of the centres, cells (default: chosen by cross-validation)',
     )
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument(
@@ -72,6 +90,13 @@ def configured_path(setting: Any) -> Optional[str]:
     if str(setting.get('type', '')).endswith('FixedSaliency'):
         return setting.get('path')
     return configured_path(list(setting.values()))
+
+
+def configured_zoom(model: Any) -> Optional[dict]:
+    """The ``zoom`` of a model's data preprocessor, if it has one."""
+    preprocessor = (model or {}).get('data_preprocessor') or {}
+    zoom = preprocessor.get('zoom')
+    return None if zoom is None else dict(zoom)
 
 
 def output_path(args: Namespace, cfg: Config) -> Path:
@@ -136,7 +161,10 @@ def compute(args: Namespace) -> None:
     path = output_path(args, cfg)
     dataset = build_dataset(args, cfg)
 
+    zoom = configured_zoom(cfg.get('model')) or {}
     method = args.method or saliency_method(dataset)
+    if args.method is None and method == 'boxes' and zoom.get('method') == 'equalise':
+        method = 'centres'
     settings = {
         'dataset': type(dataset).__name__,
         'ann_file': str(cfg[f'{args.split}_dataloader']['dataset'].get('ann_file', '')),
@@ -147,24 +175,49 @@ def compute(args: Namespace) -> None:
     }
     if method == 'boxes':
         settings.update(bandwidth=args.bandwidth, amplitude=args.amplitude)
+    if args.sigma:
+        settings['sigma'] = args.sigma
     if not may_write(path, settings, args.overwrite):
         return
 
-    saliency, count = dataset_saliency(
+    found = dataset_saliency(
         dataset,
         method,
         tuple(settings['grid_shape']),
         args.bandwidth,
         args.amplitude,
+        tuple(args.sigma) if args.sigma else None,
+        zoom.get('uniform_share', 0.1),
         track=track_iter_progress,
     )
     first = next(base_datasets(dataset))
     size = image_size_of(first.get_data_info(0), getattr(first, 'backend_args', None))
-    save_saliency(path, saliency, {**settings, 'count': count, 'image_size': size})
+    notes = {**settings, **found.notes, 'count': found.count, 'image_size': size}
+    save_saliency(path, found.map, notes)
     picture = path.with_suffix('.png')
-    mmcv.imwrite(draw_saliency(mean_image(dataset), saliency), str(picture))
-    print(f'\nsaliency of {count} {"boxes" if method == "boxes" else "label maps"}: {path}')
+    mmcv.imwrite(draw_saliency(mean_image(dataset), found.map), str(picture))
+    what = 'label maps' if method == 'boundaries' else 'boxes'
+    print(f'\nsaliency of {found.count} {what}: {path}')
     print(f'over the mean image: {picture}')
+    print_magnification(found, zoom)
+
+
+def print_magnification(found: DatasetSaliency, zoom: dict) -> None:
+    """Say how much larger than by a uniform resize objects get: will it help?"""
+    settings = ZoomSettings(**{'scale': 1.0, **zoom, 'saliency': {}})
+    warp = saliency_to_warp(found.map[None, None], **settings.warp_options())
+    if len(found.boxes):
+        factors, weights = magnification(found.boxes, warp), None
+    else:
+        boxes, weights = cells_as_boxes(found.map)
+        factors = magnification(boxes, warp)
+    what = 'objects' if len(found.boxes) else 'boundaries'
+    print(f'magnification of {what} by zoom.method={settings.method!r}, beside a uniform resize:')
+    for name, row in describe_magnification(factors, weights).items():
+        print(
+            f'  {name:>4}: median {row["median"]:.2f}, 10 % below {row["p10"]:.2f}, '
+            f'10 % above {row["p90"]:.2f}, geometric mean {row["mean"]:.2f}'
+        )
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..warps.from_saliency import METHODS
+
 _MAX_SCALE = 4
 
 
@@ -17,6 +19,10 @@ class ZoomSettings:
             path='data/saliency/argoverse_hd.npz')``.
         scale: Ratio of each side of the zoomed image to the source image, in (0, 4].
         size: (h, w) of the zoomed image in pixels, instead of ``scale``.
+        method: How saliency becomes a warp: ``'attraction'``, the authors', or ``'equalise'``,
+            ours, which magnifies an axis by its saliency (:mod:`lzu_mm.warps.equalise`).
+        uniform_share: With ``'equalise'``, the share of the zoomed image that is spread evenly, in
+            (0, 1]: the smallest magnification.
         attraction_fwhm: Full width at half maximum of the attraction kernel, in saliency nodes.
         anti_crop: Map edges to edges, so that nothing is cropped.
         separable: One function per axis instead of one for the plane.
@@ -38,6 +44,8 @@ class ZoomSettings:
     saliency: dict[str, Any]
     scale: float | None = None
     size: tuple[int, int] | None = None
+    method: str = 'attraction'
+    uniform_share: float = 0.1
     attraction_fwhm: float = 10
     anti_crop: bool = True
     separable: bool = True
@@ -56,6 +64,7 @@ class ZoomSettings:
             )
         if self.scale is not None and not 0 < self.scale <= _MAX_SCALE:
             raise ValueError(f'zoom.scale must be in (0, {_MAX_SCALE}], got {self.scale}')
+        self._check_method()
         if self.antialias and (self.align_corners or not self.separable):
             raise ValueError(
                 'zoom.antialias=True needs zoom.separable=True and zoom.align_corners=False: set '
@@ -71,6 +80,21 @@ class ZoomSettings:
             raise ValueError(f"zoom.labels must be 'resized' or 'warped', got {self.labels!r}")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ValueError(f'zoom.size must be (h, w), both at least 1, got {self.size}')
+
+    def _check_method(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f'zoom.method must be one of {METHODS}, got {self.method!r}')
+        if self.method == 'attraction':
+            if self.uniform_share != 0.1:
+                raise ValueError("zoom.uniform_share is for zoom.method='equalise'")
+            return
+        if not 0 < self.uniform_share <= 1:
+            raise ValueError(f'zoom.uniform_share must be in (0, 1], got {self.uniform_share}')
+        if not (self.separable and self.anti_crop) or self.attraction_fwhm != 10:
+            raise ValueError(
+                "zoom.method='equalise' warps each axis by itself, maps edges to edges and has no "
+                'kernel: leave out zoom.separable, zoom.anti_crop and zoom.attraction_fwhm'
+            )
 
     def output_size(self, source: tuple[int, int]) -> tuple[int, int]:
         """Size of the zoomed image.
@@ -94,4 +118,6 @@ class ZoomSettings:
             'anti_crop': self.anti_crop,
             'separable': self.separable,
             'max_magnification': self.max_magnification,
+            'method': self.method,
+            'uniform_share': self.uniform_share,
         }

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..link import ZoomedBatch, claim_link, model_under_construction
 from ..registry import MODELS
-from ..warps import unzoom_feature
+from ..warps import identity_warp, unzoom_feature
+from .frame import frame_of
 from .levels import UnzoomedLevels
 
 _INNER = 'inner.'
@@ -34,6 +35,11 @@ class UnzoomNeck(BaseModule):
             precede), or its whole config; a list of configs where the stock model has several necks
             in a row, as DyHead; None for models without a neck, whose backbone levels are unzoomed
             as heads read them.
+        antialias: Weigh features by area where a cell stands for more than one of the level; needs
+            ``zoom.separable=True`` and ``zoom.align_corners=False``.
+        frame: Cells to lay for each cell of a level, along both axes or (along y, along x). Strides
+            shrink by as much, so that the strides of the heads must follow; ``tools/zoomify.py``
+            writes them.
         **inner_kwargs: Arguments of the stock neck, if ``inner`` is a type; a child config inherits
             them.
 
@@ -46,6 +52,8 @@ class UnzoomNeck(BaseModule):
     def __init__(
         self,
         inner: str | dict[str, Any] | Sequence[dict[str, Any]] | None = None,
+        antialias: bool = False,
+        frame: float | Sequence[float] = 1,
         **inner_kwargs: Any,
     ) -> None:
         super().__init__()
@@ -57,6 +65,8 @@ class UnzoomNeck(BaseModule):
                 "model.neck.inner to the stock neck's type, or them in the config(s) it holds"
             )
         self.inner = None if inner is None else _build_inner(inner, inner_kwargs)
+        self.antialias = antialias
+        self.frame = frame_of(frame)
         self._warned_identity = False
         if inner is not None:
             self._register_load_state_dict_pre_hook(self._add_level)
@@ -81,10 +91,10 @@ class UnzoomNeck(BaseModule):
         if batch is None:
             self._warn_identity()
             return features
-        if batch.warp is None or not batch.unzoom:
+        if not batch.unzoom or (batch.warp is None and self.frame == (1, 1)):
             return features
         _check_batch(features[0], batch)
-        unzoom = partial(_unzoom, batch=batch)
+        unzoom = partial(self._unzoom, batch=batch)
         # Heads read all that a stock neck gives, but not all that a backbone does.
         if self.inner is None and not torch.compiler.is_compiling():
             return UnzoomedLevels(features, unzoom)
@@ -119,6 +129,18 @@ class UnzoomNeck(BaseModule):
                 'without them cannot be unzoomed. Remove UnzoomNeck from model.neck'
             )
 
+    def _unzoom(self, feature: Tensor, batch: ZoomedBatch) -> Tensor:
+        warp = identity_warp(feature) if batch.warp is None else batch.warp
+        return unzoom_feature(
+            feature,
+            warp,
+            batch.content,
+            batch.canvas,
+            batch.align_corners,
+            self.antialias and batch.warp is not None,
+            self.frame,
+        )
+
     def _warn_identity(self) -> None:
         if not self._warned_identity:
             self._warned_identity = True
@@ -128,11 +150,6 @@ class UnzoomNeck(BaseModule):
                 'model.data_preprocessor first.',
                 stacklevel=3,
             )
-
-
-def _unzoom(feature: Tensor, batch: ZoomedBatch) -> Tensor:
-    assert batch.warp is not None
-    return unzoom_feature(feature, batch.warp, batch.content, batch.canvas, batch.align_corners)
 
 
 def _build_inner(inner: Any, arguments: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from .base import Warp
 from .bilinear import BilinearWarp
 from .cells import infer_stride
 from .from_saliency import saliency_to_warp
-from .separable import SeparableWarp
+from .separable import SeparableWarp, identity_warp
 from .unzoom import unzoom_feature
 from .zoom import zoom_image
 
@@ -12,6 +12,7 @@ __all__ = [
     'BilinearWarp',
     'SeparableWarp',
     'Warp',
+    'identity_warp',
     'infer_stride',
     'saliency_to_warp',
     'unzoom_feature',

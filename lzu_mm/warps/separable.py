@@ -69,3 +69,15 @@ class SeparableWarp(Warp):
 
     def _function(self, inverse: bool) -> Callable[[Tensor, Tensor], Tensor]:
         return interpolate if inverse == self.of_inverse else invert
+
+
+def identity_warp(like: Tensor) -> SeparableWarp:
+    """The warp that maps every point to itself, for any batch.
+
+    Args:
+        like: Gives the device; the warp is in float32 at least.
+    """
+    knots = torch.linspace(
+        0, 1, 2, device=like.device, dtype=torch.promote_types(like.dtype, torch.float32)
+    )[None]
+    return SeparableWarp(knots, knots)

@@ -71,18 +71,20 @@ def test_wrappers_are_looked_through(boxes):
 
 
 def test_repetition_does_not_change_the_saliency(boxes):
-    plain, count = dataset_saliency(boxes, 'boxes', (5, 7))
-    repeated, repeated_count = dataset_saliency(RepeatDataset(boxes, times=3), 'boxes', (5, 7))
-    assert count == repeated_count == 3
-    torch.testing.assert_close(plain, repeated)
+    plain = dataset_saliency(boxes, 'boxes', (5, 7))
+    repeated = dataset_saliency(RepeatDataset(boxes, times=3), 'boxes', (5, 7))
+    assert plain.count == repeated.count == 3
+    torch.testing.assert_close(plain.map, repeated.map)
 
 
 def test_one_estimate_over_all_boxes(boxes):
-    saliency, count = dataset_saliency(boxes, 'boxes', (5, 7), bandwidth=30, amplitude=2)
+    found = dataset_saliency(boxes, 'boxes', (5, 7), bandwidth=30, amplitude=2)
     every_box = torch.tensor([box for image in BOXES for box in image]).double()
     expected = box_saliency(every_box, (100, 200), (5, 7), 30, 2).float()
-    assert count == 3
-    torch.testing.assert_close(saliency, expected)
+    assert found.count == 3
+    torch.testing.assert_close(found.map, expected)
+    shares = every_box.float() / torch.tensor([200, 100, 200, 100])
+    torch.testing.assert_close(found.boxes, shares.clamp(0, 1))
 
 
 def test_progress_sees_every_image_once(boxes):
@@ -126,10 +128,10 @@ def test_labels_are_read_as_the_pipeline_reads_them(tmp_path):
     info = {**dataset.get_data_info(0), 'label_map': {7: 1, 0: 255}}
     assert labels_of(dataset, info).unique().tolist() == [1, 255]
     assert saliency_method(dataset) == 'boundaries'
-    saliency, count = dataset_saliency(dataset, 'boundaries', (4, 6))
-    assert count == 1
+    found = dataset_saliency(dataset, 'boundaries', (4, 6))
+    assert found.count == 1
     expected = boundary_saliency(torch.from_numpy(labels), (4, 6))
-    torch.testing.assert_close(saliency, expected)
+    torch.testing.assert_close(found.map, expected)
 
 
 def test_labels_need_a_pipeline_that_loads_them(tmp_path):

@@ -6,17 +6,43 @@ once, however often wrappers repeat it. Images are not read, only their annotati
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable, Sequence
 
+import torch
 from torch import Tensor
 
 from ...datasets.ground_truth import base_datasets, boxes_of, has_boxes, image_size_of, labels_of
 from .boundaries import BoundarySaliency
+from .centres import CentreSaliency
 from .kde import BoxSaliency
 
-__all__ = ['METHODS', 'dataset_saliency', 'default_grid_shape', 'saliency_method']
+__all__ = [
+    'METHODS',
+    'DatasetSaliency',
+    'dataset_saliency',
+    'default_grid_shape',
+    'saliency_method',
+]
 
-METHODS = ('boxes', 'boundaries')
+METHODS = ('boxes', 'centres', 'boundaries')
+
+
+@dataclass(frozen=True)
+class DatasetSaliency:
+    """The saliency of a dataset, and what it was made from.
+
+    Attributes:
+        map: (h_S, w_S) float32, summing to 1.
+        count: Number of boxes or label maps in it.
+        boxes: The boxes in shares of their image, (K, 4) as (x1, y1, x2, y2); none for label maps.
+        notes: What was chosen on the way.
+    """
+
+    map: Tensor
+    count: int
+    boxes: Tensor
+    notes: dict[str, Any]
 
 
 def saliency_method(dataset: Any) -> str:
@@ -59,36 +85,63 @@ def dataset_saliency(
     grid_shape: tuple[int, int],
     bandwidth: float = 64.0,
     amplitude: float = 1.0,
+    sigma: tuple[float, float] | None = None,
+    uniform_share: float = 0.1,
     track: Callable[[Sequence[Any]], Iterable[Any]] = iter,
-) -> tuple[Tensor, int]:
+) -> DatasetSaliency:
     """Saliency of a dataset.
 
     Args:
         dataset: A dataset of any MM library, wrapped or not.
-        method: ``'boxes'`` or ``'boundaries'``; see :func:`saliency_method`.
+        method: ``'boxes'``, ``'centres'`` or ``'boundaries'``; see :func:`saliency_method`.
         grid_shape: (h_S, w_S) of the map.
-        bandwidth: Of the boxes' kernels, pixels of the original image.
-        amplitude: Of the boxes' kernels, against the uniform floor.
+        bandwidth: Of the kernels of ``'boxes'``, pixels of the original image.
+        amplitude: Of the kernels of ``'boxes'``, against the uniform floor.
+        sigma: Blur of ``'centres'`` in cells, (along y, along x); chosen by default.
+        uniform_share: Of the warp for which the blur is chosen.
         track: Wraps the list of work, to show progress.
 
     Returns:
-        The map, (h_S, w_S) float32 summing to 1, and the number of boxes or label maps in it.
+        The map and what it was made from.
 
     Raises:
         ValueError: If there is nothing to learn from.
     """
     work = [(inner, index) for inner in base_datasets(dataset) for index in range(len(inner))]
-    boxes = BoxSaliency(grid_shape, bandwidth, amplitude)
-    boundaries = BoundarySaliency(grid_shape)
-    for inner, index in track(work):
+    if method == 'boundaries':
+        boundaries = _add_labels(BoundarySaliency(grid_shape), track(work))
+        return _result(boundaries, 'label maps', torch.zeros(0, 4), {})
+    if method == 'boxes':
+        kernels = BoxSaliency(grid_shape, bandwidth, amplitude)
+        boxes = _add_boxes(kernels, track(work))
+        return _result(kernels, 'boxes', boxes, {})
+    centres = CentreSaliency(grid_shape, sigma, uniform_share)
+    boxes = _add_boxes(centres, track(work))
+    found = _result(centres, 'boxes', boxes, {})
+    return replace(found, notes={'sigma': list(centres.sigma or ())})
+
+
+def _add_boxes(into: BoxSaliency | CentreSaliency, work: Iterable[Any]) -> Tensor:
+    """Add the boxes of a dataset; returns those of positive size, in shares of their images."""
+    seen = [torch.zeros(0, 4)]
+    for inner, index in work:
         info = inner.get_data_info(index)
-        if method == 'boundaries':
-            boundaries.ignore_index = getattr(inner, 'ignore_index', 255)
-            boundaries.add(labels_of(inner, info))
-        else:
-            size = image_size_of(info, getattr(inner, 'backend_args', None))
-            boxes.add(boxes_of(info), size)
-    result = boundaries if method == 'boundaries' else boxes
-    if result.count == 0:
-        raise ValueError(f'there are no {"boxes" if method == "boxes" else "label maps"} to use')
-    return result.saliency(), result.count
+        size = image_size_of(info, getattr(inner, 'backend_args', None))
+        boxes = boxes_of(info)
+        into.add(boxes, size)
+        seen.append((boxes / boxes.new_tensor([size[1], size[0]]).repeat(2)).clamp(0, 1))
+    shares = torch.cat(seen)
+    return shares[(shares[:, 2:] > shares[:, :2]).all(dim=1)]
+
+
+def _add_labels(into: BoundarySaliency, work: Iterable[Any]) -> BoundarySaliency:
+    for inner, index in work:
+        into.ignore_index = getattr(inner, 'ignore_index', 255)
+        into.add(labels_of(inner, inner.get_data_info(index)))
+    return into
+
+
+def _result(made: Any, what: str, boxes: Tensor, notes: dict[str, Any]) -> DatasetSaliency:
+    if made.count == 0:
+        raise ValueError(f'there are no {what} to use')
+    return DatasetSaliency(made.saliency(), made.count, boxes, notes)
