@@ -82,7 +82,7 @@ def _follow_zoom(augment: dict[str, Any], zoom: dict[str, Any]) -> dict[str, Any
     if not sizes:
         return augment
     scale = zoom.get('scale')
-    if scale is None:
+    if scale is None or zoom.get('size') == 'auto':
         raise ValueError(
             f'{augment["type"]} in data_preprocessor.batch_augments resizes to {sizes}, which '
             'undoes zoom.size. Set zoom.scale instead, which the augmentation follows, or remove it'

@@ -18,7 +18,9 @@ class ZoomSettings:
         saliency: Config of a saliency module, such as ``dict(type='lzu_mm.FixedSaliency',
             path='data/saliency/argoverse_hd.npz')``.
         scale: Ratio of each side of the zoomed image to the source image, in (0, 4].
-        size: (h, w) of the zoomed image in pixels, instead of ``scale``.
+        size: (h, w) of the zoomed image in pixels, instead of ``scale``; or ``'auto'``, which keeps
+            the pixels that ``scale`` leaves and chooses the aspect at which the objects of the
+            saliency map keep theirs on average.
         method: How saliency becomes a warp: ``'attraction'``, the authors', or ``'equalise'``,
             ours, which magnifies an axis by its saliency (:mod:`lzu_mm.warps.equalise`).
         uniform_share: With ``'equalise'``, the share of the zoomed image that is spread evenly, in
@@ -43,7 +45,7 @@ class ZoomSettings:
 
     saliency: dict[str, Any]
     scale: float | None = None
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] | str | None = None
     method: str = 'attraction'
     uniform_share: float = 0.1
     attraction_fwhm: float = 10
@@ -57,9 +59,9 @@ class ZoomSettings:
     train_only: bool = False
 
     def __post_init__(self) -> None:
-        if (self.scale is None) == (self.size is None):
+        if (self.scale is None) == (self.size in (None, 'auto')):
             raise ValueError(
-                'zoom takes either scale (a ratio) or size (h, w): got '
+                "zoom takes scale (a ratio), size (h, w), or scale with size='auto': got "
                 f'zoom.scale={self.scale}, zoom.size={self.size}'
             )
         if self.scale is not None and not 0 < self.scale <= _MAX_SCALE:
@@ -78,8 +80,11 @@ class ZoomSettings:
             raise ValueError(f'zoom.train_prob must be in [0, 1], got {self.train_prob}')
         if self.labels not in ('resized', 'warped'):
             raise ValueError(f"zoom.labels must be 'resized' or 'warped', got {self.labels!r}")
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
-            raise ValueError(f'zoom.size must be (h, w), both at least 1, got {self.size}')
+        if self.size not in (None, 'auto') and not _is_size(self.size):
+            raise ValueError(
+                "zoom.size must be (h, w), both at least 1, or 'auto' beside zoom.scale; got "
+                f'{self.size}'
+            )
 
     def _check_method(self) -> None:
         if self.method not in METHODS:
@@ -96,19 +101,22 @@ class ZoomSettings:
                 'kernel: leave out zoom.separable, zoom.anti_crop and zoom.attraction_fwhm'
             )
 
-    def output_size(self, source: tuple[int, int]) -> tuple[int, int]:
+    def output_size(
+        self, source: tuple[int, int], aspect: tuple[float, float] = (1, 1)
+    ) -> tuple[int, int]:
         """Size of the zoomed image.
 
         Args:
             source: (h, w) of the source image.
+            aspect: Factors of ``scale`` along (y, x), for ``size='auto'``.
 
         Returns:
             (h, w) of the zoomed image, each at least 1.
         """
-        if self.size is not None:
+        if self.scale is None:
+            assert isinstance(self.size, (tuple, list))
             return int(self.size[0]), int(self.size[1])
-        assert self.scale is not None
-        h, w = (max(int(n * self.scale + 0.5), 1) for n in source)
+        h, w = (max(int(n * self.scale * own + 0.5), 1) for n, own in zip(source, aspect))
         return h, w
 
     def warp_options(self) -> dict[str, Any]:
@@ -121,3 +129,7 @@ class ZoomSettings:
             'method': self.method,
             'uniform_share': self.uniform_share,
         }
+
+
+def _is_size(size: Any) -> bool:
+    return isinstance(size, (tuple, list)) and len(size) == 2 and min(size) >= 1

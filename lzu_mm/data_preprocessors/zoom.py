@@ -17,6 +17,7 @@ from torch import Tensor
 from ..link import WarpLink, ZoomedBatch, model_under_construction
 from ..registry import MODELS
 from ..saliency import BaseSaliency
+from ..saliency.estimation.magnification import same_aspect
 from ..warps import Warp, saliency_to_warp, zoom_image
 from .settings import ZoomSettings
 from .unsupported import refuse_unsupported
@@ -54,6 +55,7 @@ class ZoomMixin(BaseDataPreprocessor):
             )
         self.zoom = ZoomSettings(**zoom)
         self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
+        self._aspect = self._choose_aspect() if self.zoom.size == 'auto' else (1.0, 1.0)
         self.link = WarpLink()
         self._shared_warps: dict[tuple[int, ...], tuple[Tensor, Warp, Tensor]] = {}
         self._warned_unlinked = False
@@ -78,7 +80,7 @@ class ZoomMixin(BaseDataPreprocessor):
         samples = data.get('data_samples')
         warp, saliency = self.warp(images, samples, training)
         warps = _each(warp, len(images))
-        sizes = [self.zoom.output_size(_size(image)) for image in images]
+        sizes = [self.zoom.output_size(_size(image), self._aspect) for image in images]
         zoomed = [
             zoom_image(image, own, size, self.zoom.align_corners, self.zoom.antialias)
             for image, own, size in zip(images, warps, sizes)
@@ -122,6 +124,19 @@ class ZoomMixin(BaseDataPreprocessor):
         with torch.autocast(images[0].device.type, enabled=False):
             saliency = self.saliency(images, samples, training)
             return saliency_to_warp(saliency, **self.zoom.warp_options()), saliency
+
+    def _choose_aspect(self) -> tuple[float, float]:
+        """Factors of the zoomed height and width at which objects keep their aspect on average."""
+        if self.saliency.is_uniform:
+            return 1.0, 1.0
+        shared = self.saliency.shared(None)
+        if shared is None:
+            raise ValueError(
+                "zoom.size='auto' needs a map that is the same for all images (FixedSaliency, "
+                'HorizonSaliency with a row): set zoom.size=(h, w), or leave it out'
+            )
+        saliency = shared[0].float()
+        return same_aspect(saliency[0, 0], saliency_to_warp(saliency, **self.zoom.warp_options()))
 
     def _zooms(self, training: bool) -> bool:
         if training and self.zoom.train_prob < 1:

@@ -244,3 +244,50 @@ def test_output_size_rounds_like_a_resize():
     settings = ZoomSettings(saliency=UNIFORM, scale=0.25)
     assert settings.output_size((1201, 1918)) == (300, 480)
     assert settings.output_size((1, 1)) == (1, 1)
+
+
+def test_auto_size_keeps_the_pixels_and_the_aspect_of_objects(tmp_path):
+    saliency = np.full((31, 51), 0.02, dtype=np.float32)
+    saliency[12:17] = 1
+    np.save(tmp_path / 'band.npy', saliency)
+    zoom = dict(scale=0.5, method='equalise', saliency=fixed(str(tmp_path / 'band.npy')))
+    module = build(dict(zoom, size='auto'))
+    h, w = module(batch('retinanet', [(400, 600)]))['inputs'].shape[2:]
+    assert h * w == pytest.approx(200 * 300, rel=0.02)
+    # A band in y and nothing in x: the mean log magnification over the map is that of the rows.
+    share = saliency.sum(axis=1) / saliency.sum()
+    magnification = np.exp((share * np.log(0.9 * 31 * share + 0.1)).sum())
+    assert magnification > 3
+    assert (h / 200) / (w / 300) == pytest.approx(1 / magnification, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ('zoom', 'words'),
+    [
+        (dict(size='auto'), 'scale with size='),
+        (dict(scale=0.5, size=(3, 4)), 'scale with size='),
+        (
+            dict(scale=0.5, size='auto', saliency=dict(type='lzu_mm.LearnedSaliency')),
+            'same for all',
+        ),
+        (dict(scale=0.5, size='wide'), 'scale with size='),
+        (dict(scale=0.5, method='equalize'), 'zoom.method'),
+        (dict(scale=0.5, uniform_share=0.3), "method='equalise'"),
+        (dict(scale=0.5, method='equalise', uniform_share=0), 'zoom.uniform_share'),
+        (dict(scale=0.5, method='equalise', attraction_fwhm=4), 'attraction_fwhm'),
+        (dict(scale=0.5, method='equalise', separable=False), 'zoom.separable'),
+    ],
+)
+def test_settings_of_ours_that_contradict_each_other_are_refused(zoom, words):
+    with pytest.raises(ValueError, match=words):
+        build({'saliency': UNIFORM, **zoom})
+
+
+def test_equalising_saliency_reaches_the_image(saliency_file):
+    zoom = dict(scale=0.5, method='equalise', uniform_share=0.3, saliency=fixed(saliency_file))
+    data = batch('retinanet', [(60, 90)])
+    output = build(zoom)(data)['inputs']
+    saliency = torch.from_numpy(np.load(saliency_file))[None, None]
+    warp = saliency_to_warp(saliency, method='equalise', uniform_share=0.3)
+    expected = zoom_image(data['inputs'][0], warp, (30, 45))
+    torch.testing.assert_close(output[0], expected, rtol=0, atol=1e-3)
