@@ -41,7 +41,7 @@ def mini_street(request):
     """Root of the tiny mini-street datasets, kept between runs (the tool skips what is there)."""
     out = Path(request.config.cache.mkdir('mini_street')) / 'tiny'
     subprocess.run(
-        [sys.executable, 'tools/make_mini_street.py', '--preset', 'tiny', '--out', str(out)],
+        [sys.executable, 'benchmarks/make_mini_street.py', '--preset', 'tiny', '--out', str(out)],
         cwd=ROOT,
         check=True,
     )

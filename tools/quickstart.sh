@@ -56,7 +56,7 @@ PYTHON
 }
 
 say "rendering mini-street, tiny, into $MINI_STREET"
-"$PYTHON" tools/make_mini_street.py --preset tiny --out "$MINI_STREET"
+"$PYTHON" benchmarks/make_mini_street.py --preset tiny --out "$MINI_STREET"
 
 # Thirty iterations of the detector, a few of the others. What follows is a test of its own: none
 # during training.
@@ -73,4 +73,4 @@ try_config fcos3d configs/fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.25x.py \
 say 'done; the metrics of these short trainings:'
 print_metrics
 say "pictures: $OUT/*/zoom (what the zoom does), $OUT/*/predictions (what the models see)"
-say 'next: tools/make_mini_street.py --preset small and full trainings, see the README'
+say 'next: benchmarks/make_mini_street.py --preset small and full trainings, see the README'

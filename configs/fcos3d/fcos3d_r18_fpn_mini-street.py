@@ -1,5 +1,5 @@
 # FCOS3D small enough for two CPU cores, trained from scratch on mini-street
-# (tools/make_mini_street.py) in the layout of nuScenes v1.0-mini. The environment variable
+# (benchmarks/make_mini_street.py) in the layout of nuScenes v1.0-mini. The environment variable
 # MINI_STREET moves the data elsewhere. Zoomed images are small: levels start at stride 4, and each
 # takes objects half as large as in the stock head.
 _base_ = 'mmdet3d::fcos3d/fcos3d_r101-caffe-dcn_fpn_head-gn_8xb2-1x_nus-mono3d.py'

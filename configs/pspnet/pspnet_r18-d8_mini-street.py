@@ -1,5 +1,5 @@
 # PSPNet small enough for two CPU cores, half as wide as usual, trained from scratch on mini-street
-# (tools/make_mini_street.py) in the layout of Cityscapes. The environment variable MINI_STREET
+# (benchmarks/make_mini_street.py) in the layout of Cityscapes. The environment variable MINI_STREET
 # moves the data elsewhere. SyncBN cannot train on a CPU.
 _base_ = './pspnet_r50-d8_cityscapes.py'
 

@@ -1,6 +1,6 @@
 # RetinaNet small enough for two CPU cores, half as wide as usual, on mini-street
-# (tools/make_mini_street.py) in the layout of Argoverse-HD. Zoomed images are small: levels start
-# at stride 4, anchors at 8 pixels.
+# (benchmarks/make_mini_street.py) in the layout of Argoverse-HD. Zoomed images are small: levels
+# start at stride 4, anchors at 8 pixels.
 _base_ = [
     'mmdet::_base_/models/retinanet_r50_fpn.py',
     '../_base_/datasets/mini_street_argoverse_hd.py',

@@ -13,7 +13,7 @@ def call(*command, mini_street=None, **environment):
     """Run a command in the repository root.
 
     Args:
-        *command: The command. A first word `X.py` or `X.sh` means `tools/X.py` or `tools/X.sh`.
+        *command: The command. Its first word is a script in `tools`, or `benchmarks/X.py`.
         mini_street: Root of the data that the mini-street configs read.
         **environment: Further environment variables.
 
@@ -21,12 +21,13 @@ def call(*command, mini_street=None, **environment):
         The finished process, with stdout and stderr together in `stdout`.
     """
     tool, *arguments = map(str, command)
+    script = ROOT / tool if '/' in tool else ROOT / 'tools' / tool
     interpreter = [sys.executable, '-W', 'ignore'] if tool.endswith('.py') else ['bash']
     environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable, **environment)
     if mini_street:
         environment['MINI_STREET'] = str(mini_street)
     return subprocess.run(
-        [*interpreter, str(ROOT / 'tools' / tool), *arguments],
+        [*interpreter, str(script), *arguments],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

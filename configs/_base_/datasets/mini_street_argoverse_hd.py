@@ -1,4 +1,4 @@
-# mini-street (tools/make_mini_street.py) in the layout of Argoverse-HD. The environment variable
+# mini-street (benchmarks/make_mini_street.py) in the layout of Argoverse-HD. The environment variable
 # MINI_STREET moves it elsewhere.
 _base_ = './argoverse_hd.py'
 

@@ -33,7 +33,7 @@ def write_report(
     Args:
         results: The ``.jsonl`` file of the runs.
         metrics: Columns; by default those of the stock evaluators that papers report.
-        latency: JSON files of ``tools/benchmark.py``, if any.
+        latency: JSON files of ``benchmarks/cost.py``, if any.
 
     Raises:
         ValueError: If no run has one of the metrics, or the file is not a benchmark's.
@@ -49,7 +49,7 @@ def write_report(
 
 
 def read_latencies(path: Path) -> dict[Timed, float]:
-    """Milliseconds an image of each model in a file of ``tools/benchmark.py``.
+    """Milliseconds an image of each model in a file of ``benchmarks/cost.py``.
 
     Raises:
         ValueError: If it is not such a file.
@@ -59,7 +59,7 @@ def read_latencies(path: Path) -> dict[Timed, float]:
         options = content['settings']['options']
         return {timed(e['config'], options): e['ms']['total'] for e in content['results']}
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f'{path} is not a file of tools/benchmark.py ({error!r})') from error
+        raise ValueError(f'{path} is not a file of benchmarks/cost.py ({error!r})') from error
 
 
 def _columns(summaries: Sequence[Summary], wanted: Sequence[str] | None) -> list[str]:

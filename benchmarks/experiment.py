@@ -3,8 +3,8 @@
 
 Each finished run is appended to a results file at once, and is not done again; one that was
 stopped goes on from its last checkpoint. Table and picture are drawn anew after each. Examples:
-    python tools/experiment.py CONFIG CONFIG --seeds 0 1 2 --jobs 2 --results runs.jsonl
-    python tools/experiment.py --results runs.jsonl --render
+    python benchmarks/experiment.py CONFIG CONFIG --seeds 0 1 2 --jobs 2 --results runs.jsonl
+    python benchmarks/experiment.py --results runs.jsonl --render
 """
 
 import json
@@ -26,9 +26,9 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lzu_mm.benchmark.environment import describe_machine
-from lzu_mm.benchmark.report import write_report
-from lzu_mm.benchmark.results import Run, append_run, read_runs
+from report.environment import describe_machine
+from report.results import Run, append_run, read_runs
+from report.write import write_report
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,7 +70,7 @@ def parse_args() -> Namespace:
         type=Path,
         nargs='+',
         default=[],
-        help='files of tools/benchmark.py, for the picture and the table',
+        help='files of benchmarks/cost.py, for the picture and the table',
     )
     parser.add_argument(
         '--metrics', nargs='+', help='columns of the table (default: the main ones of the library)'

@@ -1,7 +1,7 @@
 """Render a small street world in the formats of Argoverse-HD, Cityscapes and nuScenes.
 
-    python tools/make_mini_street.py --preset tiny
-    python tools/make_mini_street.py --preset standard --tasks argoverse_hd --out data/mini_street
+    python benchmarks/make_mini_street.py --preset tiny
+    python benchmarks/make_mini_street.py --preset standard --tasks argoverse_hd
 
 The data sets hold the same world, seen by three kinds of cameras, with exact labels; they are made
 for tests, demonstrations and comparisons on machines that cannot download the real ones. A run that
@@ -20,7 +20,7 @@ try:
     from mini_street.jobs import run
 except ImportError as error:
     raise SystemExit(
-        f'{error}. The renderer needs: pip install numba scipy rich opencv-python'
+        f'{error}. The renderer needs: pip install -r benchmarks/requirements.txt'
     ) from error
 
 TASKS = ('argoverse_hd', 'cityscapes', 'nuscenes')

@@ -1,12 +1,13 @@
-"""tools/experiment.py, from training to the table."""
+"""benchmarks/experiment.py, from training to the table."""
 
 import json
 
 import pytest
 
-from .launching import call, succeed
-from .test_train_test import RETINANET_SHORT
+from ..test_tools.launching import call, succeed
+from ..test_tools.test_train_test import RETINANET_SHORT
 
+TOOL = 'benchmarks/experiment.py'
 UNIFORM = 'configs/retinanet/uniform_retinanet_r18_fpn_mini-street-0.25x.py'
 NAME = 'uniform_retinanet_r18_fpn_mini-street-0.25x'
 OPTIONS = ['--cfg-options', *RETINANET_SHORT, 'train_cfg.max_epochs=1']
@@ -16,7 +17,7 @@ OPTIONS = ['--cfg-options', *RETINANET_SHORT, 'train_cfg.max_epochs=1']
 def test_a_grid_is_run_once(mini_street, tmp_path):
     results = tmp_path / 'results.jsonl'
     grid = [
-        'experiment.py', UNIFORM, '--seeds', 3, 4, '--jobs', 2, '--work-dir', tmp_path / 'work',
+        TOOL, UNIFORM, '--seeds', 3, 4, '--jobs', 2, '--work-dir', tmp_path / 'work',
         '--results', results, *OPTIONS,
     ]  # fmt: skip
     output = succeed(*grid, mini_street=mini_street)
@@ -46,7 +47,7 @@ def test_a_grid_is_run_once(mini_street, tmp_path):
 
 def test_what_fails_is_told(mini_street, tmp_path):
     process = call(
-        'experiment.py', UNIFORM, '--work-dir', tmp_path, '--results', tmp_path / 'r.jsonl',
+        TOOL, UNIFORM, '--work-dir', tmp_path, '--results', tmp_path / 'r.jsonl',
         '--cfg-options', 'model.bbox_head.num_classes=three',
         mini_street=mini_street,
     )  # fmt: skip
@@ -68,6 +69,6 @@ def test_what_fails_is_told(mini_street, tmp_path):
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
-    process = call('experiment.py', *arguments)
+    process = call(TOOL, *arguments)
     assert process.returncode == 2
     assert message in process.stdout

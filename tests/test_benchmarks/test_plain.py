@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lzu_mm.benchmark.plain import invert_by_cells, normalise_then_zoom
 from lzu_mm.warps import saliency_to_warp, zoom_image
+from timing.plain import invert_by_cells, normalise_then_zoom
 
 
 def maps(batch):

@@ -5,9 +5,9 @@ import json
 import cv2
 import pytest
 
-from lzu_mm.benchmark.report import read_latencies, write_report
-from lzu_mm.benchmark.results import Run, append_run, read_runs, summarise
-from lzu_mm.benchmark.tables import labels
+from report.results import Run, append_run, read_runs, summarise
+from report.tables import labels
+from report.write import read_latencies, write_report
 
 AP, AP_S = 'coco/bbox_mAP', 'coco/bbox_mAP_s'
 RUNS = [
@@ -79,7 +79,7 @@ def test_report_with_latencies(results, tmp_path):
 
 
 def latency_file(path, options, **milliseconds):
-    """A file as tools/benchmark.py writes it."""
+    """A file as benchmarks/cost.py writes it."""
     times = [{'config': name, 'ms': {'total': ms}} for name, ms in milliseconds.items()]
     path.write_text(json.dumps({'settings': {'options': options}, 'results': times}))
     return path
@@ -92,5 +92,5 @@ def test_bad_files_and_metrics_are_named(results, tmp_path):
         file.write('{"config": "cut o')
     with pytest.raises(ValueError, match=r'line 6 of .*results\.jsonl'):
         read_runs(results)
-    with pytest.raises(ValueError, match=r'tools/benchmark\.py'):
+    with pytest.raises(ValueError, match=r'benchmarks/cost\.py'):
         read_latencies(tmp_path / 'none.json')

@@ -1,15 +1,15 @@
-"""tools/benchmark.py and tools/benchmark_warps.py: what they report, not how long it takes."""
+"""benchmarks/cost.py and benchmarks/warps.py: what they report, not how long it takes."""
 
-import importlib.util
 import json
 
 import pytest
 from mmengine.config import ConfigDict
 
-from lzu_mm.benchmark.results import Run, append_run
-from lzu_mm.benchmark.stages import STAGES
+from cost import without_pretrained
+from report.results import Run, append_run
+from timing.stages import STAGES
 
-from .launching import ROOT, call, succeed
+from ..test_tools.launching import call, succeed
 
 CONFIGS = [
     f'configs/retinanet/{name}_retinanet_r18_fpn_mini-street-0.25x.py'
@@ -20,7 +20,7 @@ SHORT = ['--size', 120, 192, '--repeats', 2, '--warmup', 1, '--threads', 1]
 
 def test_configs_are_timed_stage_by_stage(tmp_path):
     out = tmp_path / 'times.json'
-    output = succeed('benchmark.py', *CONFIGS, *SHORT, '--out', out)
+    output = succeed('benchmarks/cost.py', *CONFIGS, *SHORT, '--out', out)
     uniform, adaptive, learned = json.loads(out.read_text())['results']
     for result in (uniform, adaptive, learned):
         assert list(result['stages_ms']) == list(STAGES)
@@ -35,21 +35,18 @@ def test_configs_are_timed_stage_by_stage(tmp_path):
     assert row.split('|')[-2].strip() == '1.000'
     assert 'init_weights' not in output
 
-    process = call('benchmark.py', *CONFIGS, '--out', out)
+    process = call('benchmarks/cost.py', *CONFIGS, '--out', out)
     assert process.returncode == 1
     assert 'exists' in process.stdout
 
     results = tmp_path / 'results.jsonl'
     append_run(results, Run(uniform['config'], 0, metrics={'coco/bbox_mAP': 0.3}))
-    succeed('benchmark.py', '--plot', results, '--out', out)
+    succeed('benchmarks/cost.py', '--plot', results, '--out', out)
     assert f'{uniform["ms"]["total"]:.1f}' in results.with_suffix('.md').read_text()
     assert results.with_suffix('.png').is_file()
 
 
 def test_untrained_models_have_nothing_to_download():
-    spec = importlib.util.spec_from_file_location('benchmark', ROOT / 'tools' / 'benchmark.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     normal = dict(type='Normal', layer='Conv2d')
     model = ConfigDict(
         pretrained='open-mmlab://resnet50_v1c',
@@ -57,7 +54,7 @@ def test_untrained_models_have_nothing_to_download():
         neck=[dict(type='FPN', init_cfg=dict(type='Pretrained', checkpoint='somewhere'))],
         bbox_head=dict(init_cfg=normal),
     )
-    assert tool.without_pretrained(model) == dict(
+    assert without_pretrained(model) == dict(
         backbone=dict(depth=50), neck=[dict(type='FPN')], bbox_head=dict(init_cfg=normal)
     )
 
@@ -67,7 +64,7 @@ def test_other_ways_to_run(option):
     if option == '--compile':
         pytest.importorskip('torch._inductor')
     config = 'configs/pspnet/uniform_pspnet_r18-d8_mini-street-0.25x.py'
-    assert '| uniform_pspnet' in succeed('benchmark.py', config, *SHORT, option)
+    assert '| uniform_pspnet' in succeed('benchmarks/cost.py', config, *SHORT, option)
 
 
 @pytest.mark.parametrize(
@@ -80,14 +77,14 @@ def test_other_ways_to_run(option):
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
-    process = call('benchmark.py', *arguments)
+    process = call('benchmarks/cost.py', *arguments)
     assert process.returncode == 2
     assert message in process.stdout
 
 
 def test_warps_are_timed_beside_the_plain_way(tmp_path):
     out = tmp_path / 'warps.json'
-    succeed('benchmark_warps.py', '--repeats', 2, '--threads', 1, '--out', out)
+    succeed('benchmarks/warps.py', '--repeats', 2, '--threads', 1, '--out', out)
     results = json.loads(out.read_text())['results']
     assert len(results) == 11
     assert all(result['ours']['median'] > 0 < result['plain']['median'] for result in results)

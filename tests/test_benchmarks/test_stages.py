@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
-from lzu_mm.benchmark.stages import STAGES, StageTimer
-from lzu_mm.benchmark.timing import interleave, milliseconds
 from lzu_mm.necks import unzoom_neck
 from lzu_mm.warps import unzoom_feature
+from timing.stages import STAGES, StageTimer
+from timing.turns import interleave, milliseconds
 
 from ..models import batch, pair
 

@@ -11,9 +11,8 @@ from torch import nn
 
 import lzu_mm.data_preprocessors.zoom as zoom_module
 import lzu_mm.necks.unzoom_neck as unzoom_module
-
-from ..data_preprocessors import ZoomMixin
-from ..necks import UnzoomNeck
+from lzu_mm.data_preprocessors import ZoomMixin
+from lzu_mm.necks import UnzoomNeck
 
 # In the order in which they run. What belongs to no other is the head, postprocessing included.
 STAGES = (

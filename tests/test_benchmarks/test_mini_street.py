@@ -14,7 +14,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / 'tools' / 'make_mini_street.py'
+TOOL = ROOT / 'benchmarks' / 'make_mini_street.py'
 CAMERAS = (
     'CAM_FRONT',
     'CAM_FRONT_RIGHT',
@@ -45,11 +45,6 @@ OFFICIAL = {
     32: 17,
     33: 18,
 }
-
-
-@pytest.fixture(autouse=True)
-def _tools_on_path(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
 
 
 def tool(*args):

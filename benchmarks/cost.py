@@ -3,9 +3,9 @@
 
 The configs take turns in one process, on random images of the size of their dataset, with random
 weights unless checkpoints are given. Examples:
-    python tools/benchmark.py configs/retinanet/{uniform,lzu-fixed}_*argoverse-hd-0.5x.py
-    python tools/benchmark.py CONFIG CONFIG --device cuda --amp --batch-size 8 --out times.json
-    python tools/benchmark.py --plot docs/results/retinanet.jsonl --out times.json
+    python benchmarks/cost.py configs/retinanet/{uniform,lzu-fixed}_*argoverse-hd-0.5x.py
+    python benchmarks/cost.py CONFIG CONFIG --device cuda --amp --batch-size 8 --out times.json
+    python benchmarks/cost.py --plot benchmarks/results/retinanet.jsonl --out times.json
 """
 
 import copy
@@ -23,12 +23,12 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from rich.progress import track
 
-from lzu_mm.benchmark.environment import describe_machine
-from lzu_mm.benchmark.inputs import NATIVE_SIZES, make_batch, put_detections
-from lzu_mm.benchmark.report import write_report
-from lzu_mm.benchmark.stages import STAGES, StageTimer, synchroniser
-from lzu_mm.benchmark.tables import markdown
-from lzu_mm.benchmark.timing import interleave, milliseconds
+from report.environment import describe_machine
+from report.tables import markdown
+from report.write import write_report
+from timing.inputs import NATIVE_SIZES, make_batch, put_detections
+from timing.stages import STAGES, StageTimer, synchroniser
+from timing.turns import interleave, milliseconds
 
 
 def parse_args() -> Namespace:
@@ -54,7 +54,7 @@ def parse_args() -> Namespace:
     parser.add_argument(
         '--plot',
         type=Path,
-        help='a results file (.jsonl) of tools/experiment.py: write its report '
+        help='a results file (.jsonl) of benchmarks/experiment.py: write its report '
         'with the times of --out and the picture of accuracy over latency',
     )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Time the warps themselves against the same work done plainly: zoom, inversion, unzoom.
 
-python tools/benchmark_warps.py
-python tools/benchmark_warps.py --threads 1 --out docs/results/warps.json
+python benchmarks/warps.py
+python benchmarks/warps.py --threads 1 --out benchmarks/results/warps.json
 """
 
 import json
@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from rich.progress import track
 
-from lzu_mm.benchmark.environment import describe_machine
-from lzu_mm.benchmark.plain import invert_by_cells, normalise_then_zoom
-from lzu_mm.benchmark.stages import synchroniser
-from lzu_mm.benchmark.tables import markdown
-from lzu_mm.benchmark.timing import interleave, milliseconds
 from lzu_mm.warps import SeparableWarp, Warp, saliency_to_warp, unzoom_feature, zoom_image
+from report.environment import describe_machine
+from report.tables import markdown
+from timing.plain import invert_by_cells, normalise_then_zoom
+from timing.stages import synchroniser
+from timing.turns import interleave, milliseconds
 
 SOURCE, ZOOMED = (1200, 1920), (600, 960)
 # The canvas is padded to a multiple of 32; five levels of an FPN lie on it.

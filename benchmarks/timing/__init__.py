@@ -1,0 +1,1 @@
+"""Times of whole inferences, of their stages, and of the same work done plainly."""

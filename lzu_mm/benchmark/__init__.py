@@ -1,1 +1,0 @@
-"""Accuracy and speed: results of runs, their tables and pictures, times of the stages."""
