@@ -3,7 +3,7 @@
 
 Reads the training set of any config of MMDetection, MMSegmentation or MMDetection3D and writes the
 file that lzu_mm.FixedSaliency reads, with a picture of it beside. Examples:
-    python tools/compute_saliency.py configs/pspnet/lzu-fixed_pspnet_r50-d8_cityscapes-64x64.py
+    python tools/compute_saliency.py configs/pspnet/lzu-fixed_pspnet_r50-d8_cityscapes-256x256.py
     python tools/compute_saliency.py CONFIG --out data/saliency/mine.npz --grid-shape 27 48
 """
 

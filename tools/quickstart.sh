@@ -63,7 +63,7 @@ say "rendering mini-street, tiny, into $MINI_STREET"
 try_config retinanet configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py \
     epoch_5.pth train_cfg.val_begin=6 train_dataloader.batch_size=2 \
     param_scheduler.0.end=5 default_hooks.logger.interval=5
-try_config pspnet configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-0.25x.py \
+try_config pspnet configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-128x128.py \
     iter_4.pth train_cfg.max_iters=4 train_cfg.val_begin=5 train_dataloader.batch_size=2 \
     default_hooks.checkpoint.interval=4 default_hooks.logger.interval=1
 try_config fcos3d configs/fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.25x.py \

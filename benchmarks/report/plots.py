@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from .results import Summary, Timed
 from .tables import override, per_cent
 
+_SCALES = ('model.data_preprocessor.zoom.scale', 'model.data_preprocessor.zoom.size')
+
 
 def plot_accuracy_over_latency(
     summaries: Sequence[Summary], metric: str, latencies: dict[Timed, float], path: Path
 ) -> None:
     """Draw one line a method over its scales, with the seeds' standard deviation as bars.
-
-    A method is the first word of a config's name, with what was overridden in its model.
 
     Args:
         summaries: The variants; those without a latency are left out.
@@ -28,7 +28,7 @@ def plot_accuracy_over_latency(
     methods: dict[str, list[Summary]] = {}
     for summary in summaries:
         if summary.timed in latencies and summary.metrics.get(metric):
-            methods.setdefault(_method(summary), []).append(summary)
+            methods.setdefault(method_of(summary), []).append(summary)
     factor = per_cent(metric)
     with matplotlib.rc_context({'font.size': 9, 'axes.grid': True, 'grid.alpha': 0.3}):
         figure = Figure(figsize=(6, 4), layout='constrained')
@@ -51,7 +51,15 @@ def plot_accuracy_over_latency(
         figure.savefig(path, dpi=150)
 
 
-def _method(summary: Summary) -> str:
+def method_of(summary: Summary) -> str:
+    """The method of a variant, the same at all scales.
+
+    Args:
+        summary: A variant.
+
+    Returns:
+        The first word of the config's name, with what else was overridden in its model.
+    """
     name, options = summary.timed
-    changes = sorted(override(key, value) for key, value in options)
+    changes = sorted(override(key, value) for key, value in options if key not in _SCALES)
     return ' '.join([name.split('_')[0], *changes])

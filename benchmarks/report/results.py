@@ -82,8 +82,13 @@ def timed(config: str, options: dict[str, Any]) -> Timed:
     Returns:
         A key that is the same for a run and for the benchmark of its model.
     """
-    # Command lines give words, benchmarks values.
-    return config, frozenset((k, str(v)) for k, v in options.items() if k.startswith('model.'))
+    changes = ((k, _as_word(v)) for k, v in options.items() if k.startswith('model.'))
+    return config, frozenset(changes)
+
+
+def _as_word(value: object) -> str:
+    # Command lines give words, benchmarks values: '64,64' and '(64, 64)' are [64, 64].
+    return str(value).replace(' ', '').strip('[()]')
 
 
 def append_run(path: Path, run: Run) -> None:

@@ -1,5 +1,3 @@
-# FOVEA (S_D): boxes are learned in the zoomed frame and predicted ones come back through the warp,
-# in place of unzooming features.
-_base_ = './lzu-fixed_faster-rcnn_r50_fpn_argoverse-hd-0.5x.py'
+_base_ = ['./lzu-fixed_faster-rcnn_r50_fpn_argoverse-hd-0.5x.py', '../_base_/zoom/fovea.py']
 
-model = dict(data_preprocessor=dict(zoom=dict(attraction_fwhm=4, labels='warped')))
+model = dict(data_preprocessor=dict(zoom=_base_.fovea))

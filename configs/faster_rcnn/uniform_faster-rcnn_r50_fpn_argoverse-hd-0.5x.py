@@ -1,9 +1,11 @@
-# The baseline, plain downsampling: the same preprocessor with a constant saliency. The unzoom neck
-# then has nothing to do and passes its features on.
-_base_ = './lzu-fixed_faster-rcnn_r50_fpn_argoverse-hd-0.5x.py'
+# The baseline, plain downsampling: the zoom with a constant saliency. The unzoom neck then has nothing
+# to do and passes its features on. The other kinds of zoom replace the saliency.
+_base_ = './faster-rcnn_r50_fpn_argoverse-hd.py'
 
 model = dict(
     data_preprocessor=dict(
-        zoom=dict(saliency=dict(_delete_=True, type='lzu_mm.UniformSaliency')),
-    )
+        type='lzu_mm.ZoomDetDataPreprocessor',
+        zoom=dict(scale=0.5, saliency=dict(type='lzu_mm.UniformSaliency')),
+    ),
+    neck=dict(type='lzu_mm.UnzoomNeck', inner='FPN'),
 )

@@ -6,6 +6,7 @@ _base_ = 'mmdet3d::fcos3d/fcos3d_r101-caffe-dcn_fpn_head-gn_8xb2-1x_nus-mono3d.p
 custom_imports = dict(imports=['lzu_mm'], allow_failed_imports=False)
 
 data_root = '{{$MINI_STREET:data/mini_street}}/nuscenes/'
+saliency_file = '{{$MINI_STREET:data/mini_street}}/saliency/nuscenes.npz'
 metainfo = dict(version='v1.0-mini')
 
 model = dict(

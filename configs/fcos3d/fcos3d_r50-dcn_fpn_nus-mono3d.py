@@ -3,6 +3,8 @@
 _base_ = 'mmdet3d::fcos3d/fcos3d_r101-caffe-dcn_fpn_head-gn_8xb2-1x_nus-mono3d.py'
 custom_imports = dict(imports=['lzu_mm'], allow_failed_imports=False)
 
+saliency_file = 'data/saliency/nuscenes.npz'
+
 model = dict(
     backbone=dict(
         depth=50,

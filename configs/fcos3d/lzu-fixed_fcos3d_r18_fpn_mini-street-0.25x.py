@@ -1,3 +1,5 @@
-_base_ = './lzu-fixed_fcos3d_r18_fpn_mini-street-0.5x.py'
+_base_ = ['./uniform_fcos3d_r18_fpn_mini-street-0.25x.py', '../_base_/zoom/fixed.py']
 
-model = dict(data_preprocessor=dict(zoom=dict(scale=0.25)))
+zoom = _base_.zoom
+zoom.saliency.path = _base_.saliency_file
+model = dict(data_preprocessor=dict(zoom=zoom))

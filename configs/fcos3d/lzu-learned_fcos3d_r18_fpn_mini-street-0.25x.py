@@ -1,3 +1,5 @@
-_base_ = './lzu-learned_fcos3d_r18_fpn_mini-street-0.5x.py'
+_base_ = ['./uniform_fcos3d_r18_fpn_mini-street-0.25x.py', '../_base_/zoom/learned.py']
 
-model = dict(data_preprocessor=dict(zoom=dict(scale=0.25)))
+zoom = _base_.zoom
+zoom.saliency.update(grid_shape=(27, 48))
+model = dict(data_preprocessor=dict(zoom=zoom))

@@ -1,4 +1,6 @@
-_base_ = './lds_pspnet_r18-d8_mini-street-0.5x.py'
+_base_ = ['./lzu-learned_pspnet_r18-d8_mini-street-128x128.py', '../_base_/zoom/lds.py']
 
-data_preprocessor = dict(zoom=dict(scale=None, size=(128, 128)))
-model = dict(data_preprocessor=data_preprocessor)
+model = dict(
+    data_preprocessor=dict(zoom=_base_.lds),
+    auxiliary_head=[{{_base_.model.auxiliary_head}}, {{_base_.edge_head}}],
+)

@@ -1,4 +1,6 @@
-_base_ = './lds_pspnet_r50-d8_cityscapes-64x64.py'
+_base_ = ['./lzu-learned_pspnet_r50-d8_cityscapes-256x256.py', '../_base_/zoom/lds.py']
 
-data_preprocessor = dict(zoom=dict(size=(256, 256)))
-model = dict(data_preprocessor=data_preprocessor)
+model = dict(
+    data_preprocessor=dict(zoom=_base_.lds),
+    auxiliary_head=[{{_base_.model.auxiliary_head}}, {{_base_.edge_head}}],
+)

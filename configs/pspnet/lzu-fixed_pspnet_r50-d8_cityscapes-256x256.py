@@ -1,4 +1,5 @@
-_base_ = './lzu-fixed_pspnet_r50-d8_cityscapes-64x64.py'
+_base_ = ['./uniform_pspnet_r50-d8_cityscapes-256x256.py', '../_base_/zoom/fixed.py']
 
-data_preprocessor = dict(zoom=dict(size=(256, 256)))
-model = dict(data_preprocessor=data_preprocessor)
+zoom = _base_.zoom
+zoom.saliency.path = _base_.saliency_file
+model = dict(data_preprocessor=dict(zoom=zoom))

@@ -1,4 +1,5 @@
-_base_ = './lzu-learned_pspnet_r18-d8_mini-street-0.5x.py'
+_base_ = ['./uniform_pspnet_r18-d8_mini-street-128x128.py', '../_base_/zoom/learned.py']
 
-data_preprocessor = dict(zoom=dict(scale=None, size=(128, 128)))
-model = dict(data_preprocessor=data_preprocessor)
+zoom = _base_.zoom
+zoom.saliency.update(grid_shape=(45, 45), input_size=(96, 192))
+model = dict(data_preprocessor=dict(zoom=zoom))

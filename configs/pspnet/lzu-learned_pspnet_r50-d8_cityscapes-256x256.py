@@ -1,4 +1,5 @@
-_base_ = './lzu-learned_pspnet_r50-d8_cityscapes-64x64.py'
+_base_ = ['./uniform_pspnet_r50-d8_cityscapes-256x256.py', '../_base_/zoom/learned.py']
 
-data_preprocessor = dict(zoom=dict(size=(256, 256)))
-model = dict(data_preprocessor=data_preprocessor)
+zoom = _base_.zoom
+zoom.saliency.update(grid_shape=(45, 45), input_size=(96, 192))
+model = dict(data_preprocessor=dict(zoom=zoom))

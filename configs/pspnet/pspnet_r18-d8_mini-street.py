@@ -4,6 +4,7 @@
 _base_ = './pspnet_r50-d8_cityscapes.py'
 
 data_root = '{{$MINI_STREET:data/mini_street}}/cityscapes/'
+saliency_file = '{{$MINI_STREET:data/mini_street}}/saliency/cityscapes.npz'
 
 norm_cfg = dict(type='BN', requires_grad=True)
 data_preprocessor = dict(size=None, size_divisor=8)

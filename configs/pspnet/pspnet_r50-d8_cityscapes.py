@@ -2,6 +2,8 @@
 _base_ = 'mmseg::pspnet/pspnet_r50-d8_4xb2-80k_cityscapes-512x1024.py'
 custom_imports = dict(imports=['lzu_mm'], allow_failed_imports=False)
 
+saliency_file = 'data/saliency/cityscapes.npz'
+
 crop_size = (1024, 2048)
 data_preprocessor = dict(size=crop_size)
 model = dict(data_preprocessor=data_preprocessor)

@@ -1,9 +1,5 @@
-# Adaptive saliency (S_I): looks where the previous frame of the video had objects. Validation and
-# test take the frames one by one, in order, and whole videos per process.
-_base_ = './lzu-fixed_retinanet_r50_fpn_argoverse-hd-0.5x.py'
+_base_ = ['./uniform_retinanet_r50_fpn_argoverse-hd-0.5x.py', '../_base_/zoom/adaptive.py']
 
-model = dict(
-    data_preprocessor=dict(zoom=dict(saliency=dict(_delete_=True, type='lzu_mm.TemporalSaliency')))
-)
-val_dataloader = dict(batch_size=1, sampler=dict(type='lzu_mm.SequenceSampler'))
+model = dict(data_preprocessor=dict(zoom=_base_.zoom))
+val_dataloader = _base_.frames_in_order
 test_dataloader = val_dataloader

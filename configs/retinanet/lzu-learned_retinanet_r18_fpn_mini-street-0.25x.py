@@ -1,3 +1,3 @@
-_base_ = './lzu-learned_retinanet_r18_fpn_mini-street-0.5x.py'
+_base_ = ['./uniform_retinanet_r18_fpn_mini-street-0.25x.py', '../_base_/zoom/learned.py']
 
-model = dict(data_preprocessor=dict(zoom=dict(scale=0.25)))
+model = dict(data_preprocessor=dict(zoom=_base_.zoom))

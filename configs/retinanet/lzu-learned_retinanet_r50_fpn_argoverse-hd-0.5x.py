@@ -1,7 +1,3 @@
-# Learned saliency: a small CNN looks at a low-resolution copy of the image, trained by the task's
-# loss alone.
-_base_ = './lzu-fixed_retinanet_r50_fpn_argoverse-hd-0.5x.py'
+_base_ = ['./uniform_retinanet_r50_fpn_argoverse-hd-0.5x.py', '../_base_/zoom/learned.py']
 
-model = dict(
-    data_preprocessor=dict(zoom=dict(saliency=dict(_delete_=True, type='lzu_mm.LearnedSaliency')))
-)
+model = dict(data_preprocessor=dict(zoom=_base_.zoom))

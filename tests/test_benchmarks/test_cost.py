@@ -63,7 +63,7 @@ def test_untrained_models_have_nothing_to_download():
 def test_other_ways_to_run(option):
     if option == '--compile':
         pytest.importorskip('torch._inductor')
-    config = 'configs/pspnet/uniform_pspnet_r18-d8_mini-street-0.25x.py'
+    config = 'configs/pspnet/uniform_pspnet_r18-d8_mini-street-128x128.py'
     assert '| uniform_pspnet' in succeed('benchmarks/cost.py', config, *SHORT, option)
 
 

@@ -5,7 +5,8 @@ import json
 import cv2
 import pytest
 
-from report.results import Run, append_run, read_runs, summarise
+from report.plots import method_of
+from report.results import Run, append_run, read_runs, summarise, timed
 from report.tables import labels
 from report.write import read_latencies, write_report
 
@@ -83,6 +84,19 @@ def latency_file(path, options, **milliseconds):
     times = [{'config': name, 'ms': {'total': ms}} for name, ms in milliseconds.items()]
     path.write_text(json.dumps({'settings': {'options': options}, 'results': times}))
     return path
+
+
+def test_a_size_is_known_however_it_is_written():
+    key = 'model.data_preprocessor.zoom.size'
+    (one,) = {timed('a', {key: size}) for size in ('64,64', '(64, 64)', [64, 64], (64, 64))}
+    assert one != timed('a', {key: '64,128'})
+
+
+def test_a_method_has_one_name_at_all_scales():
+    zoom = 'model.data_preprocessor.zoom'
+    options = {}, {f'{zoom}.scale': '0.5'}, {f'{zoom}.size': '64,64'}, {f'{zoom}.antialias': 'True'}
+    names = [method_of(s) for s in summarise(Run('lzu-fixed_a-0.25x', 0, o) for o in options)]
+    assert names == ['lzu-fixed'] * 3 + ['lzu-fixed antialias=True']
 
 
 def test_bad_files_and_metrics_are_named(results, tmp_path):

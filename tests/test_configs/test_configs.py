@@ -3,16 +3,18 @@
 import copy
 import functools
 import re
+from argparse import ArgumentParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
+from lzu_mm.data_preprocessors import ZoomSettings
 from lzu_mm.necks import UnzoomNeck
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,18 +41,37 @@ BASELINES = {
 }
 ZOOMED = [path for path in CONFIGS if path.name.split('_')[0] in SALIENCY]
 LZU = [path for path in ZOOMED if path.name.startswith('lzu-')]
+# Variables of configs/_base_/zoom, which nobody reads but the configs themselves.
+VARIABLES = {'zoom', 'frames_in_order', 'learned_slowly', 'fovea', 'lz', 'lds', 'edge_head'}
 TEMPORAL = ('lzu-adaptive', 'lzu-combined', 'lzu-learned-kde')
-MINI = [p for p in ZOOMED if re.search(r'mini-street-(0\.25x|64x64|lowres-2\.0x)\.py$', p.name)]
+MINI = [p for p in ZOOMED if 'mini-street' in p.name]
 LIBRARIES = {
     'retinanet': 'mmdet',
     'faster_rcnn': 'mmdet',
     'pspnet': 'mmseg',
     'fcos3d': 'mmdet3d',
 }
-SCALES = {'0.25x', '0.5x', '0.75x', '1.0x'}
-SIZES = {'64x64', '128x128', '256x256', '512x512'}
-MINI_SIZES = {'64x64', '128x128'}
-LOW_RESOLUTION = {'lowres-2.0x'}
+# The kinds of zoom that each model and dataset comes with.
+KINDS = {
+    'retinanet_r50_fpn_argoverse-hd-0.5x': (
+        'uniform', 'lzu-fixed', 'lzu-adaptive', 'lzu-combined', 'lzu-learned', 'fovea-fixed',
+        'fovea-adaptive', 'lz',
+    ),
+    'retinanet_r18_fpn_mini-street-0.25x': (
+        'uniform', 'lzu-fixed', 'lzu-fixed-before-fpn', 'lzu-adaptive', 'lzu-combined',
+        'lzu-learned', 'lzu-learned-kde', 'fovea-fixed', 'fovea-learned-kde', 'lz',
+    ),
+    'retinanet_r18_fpn_mini-street-lowres-2.0x': ('uniform', 'lzu-fixed'),
+    'faster-rcnn_r50_fpn_argoverse-hd-0.5x': (
+        'uniform', 'lzu-fixed', 'lzu-adaptive', 'lzu-combined', 'lzu-learned-kde', 'fovea-fixed',
+        'fovea-adaptive', 'fovea-combined', 'fovea-learned-kde',
+    ),
+    'pspnet_r50-d8_cityscapes-256x256': ('uniform', 'lzu-fixed', 'lzu-learned', 'lds'),
+    'pspnet_r18-d8_mini-street-128x128': ('uniform', 'lzu-fixed', 'lzu-learned', 'lds'),
+    'fcos3d_r50-dcn_fpn_nus-mono3d-0.5x': ('uniform', 'lzu-fixed', 'lzu-learned'),
+    'fcos3d_r18_fpn_mini-street-0.25x': ('uniform', 'lzu-fixed', 'lzu-learned'),
+    'fcos3d_r18_fpn_mini-street-lowres-2.0x': ('uniform', 'lzu-fixed'),
+}  # fmt: skip
 
 
 def name(path):
@@ -111,25 +132,19 @@ def flatten(value, prefix=''):
     return {prefix: repr(value)}
 
 
-def test_all_tasks_scales_and_sides_are_there():
-    for task, data, variants in (
-        ('retinanet', 'argoverse-hd', SCALES),
-        ('retinanet', 'mini-street', SCALES),
-        ('faster-rcnn', 'argoverse-hd', {'0.5x'}),
-        ('pspnet', 'cityscapes', SIZES),
-        ('pspnet', 'mini-street', SCALES | MINI_SIZES),
-        ('fcos3d', 'nus-mono3d', SCALES),
-        ('fcos3d', 'mini-street', SCALES),
-    ):
-        sides = ['uniform', 'lzu-fixed', 'lzu-learned']
-        if task == 'retinanet':
-            sides += ['lzu-adaptive', 'lzu-combined']
-        if task == 'faster-rcnn':
-            sides = ['uniform', 'lzu-fixed', *(side for side in BASELINES if 'fovea' in side)]
-        for side in sides:
-            pattern = re.compile(rf'{side}_{task}_.*{data}-(.*)')
-            found = {m.group(1) for m in map(pattern.fullmatch, map(name, CONFIGS)) if m}
-            assert found - LOW_RESOLUTION == variants, (side, task, data)
+def settings(cfg):
+    return flatten({k: v for k, v in cfg.to_dict().items() if k not in VARIABLES})
+
+
+def test_the_kinds_of_zoom_are_there():
+    names = {name(path) for path in CONFIGS}
+    for model, kinds in KINDS.items():
+        assert {f'{kind}_{model}' for kind in kinds} <= names
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'configs/_base_/zoom').glob('*.py')), ids=name)
+def test_every_kind_of_zoom_is_used(path):
+    assert any(f'_base_/zoom/{path.name}' in config.read_text() for config in CONFIGS)
 
 
 def test_learning_to_upsample_enlarges_what_the_pipeline_shrank(load, street):
@@ -138,7 +153,7 @@ def test_learning_to_upsample_enlarges_what_the_pipeline_shrank(load, street):
             (path,) = (ROOT / 'configs' / task).glob(f'{side}_*_mini-street-lowres-2.0x.py')
             cfg = load(path)
             model = MODELS.build(cfg.model)
-            plain = load(path.with_name(path.name.replace('lowres-2.0x', '0.5x')))
+            plain = load(path.with_name(path.name.replace('lowres-2.0x', '0.25x')))
             for loader, training in (('train_dataloader', True), ('test_dataloader', False)):
                 batches = [
                     pseudo_collate([DATASETS.build(c[loader].dataset)[0]]) for c in (cfg, plain)
@@ -177,12 +192,12 @@ def test_it_zooms_as_its_name_says(path, load):
 
 
 @pytest.mark.parametrize('path', LZU, ids=name)
-def test_only_saliency_and_neck_differ_from_the_baseline(path, load):
+def test_only_the_saliency_differs_from_the_baseline(path, load):
     side = side_of(path)
-    lzu = flatten(load(path).to_dict())
-    uniform = flatten(load(path.with_name(path.name.replace(side, 'uniform'))).to_dict())
+    lzu = settings(load(path))
+    uniform = settings(load(path.with_name(path.name.replace(side, 'uniform'))))
     changed = {key for key in {*lzu, *uniform} if lzu.get(key) != uniform.get(key)}
-    allowed = r'(model\.)?data_preprocessor\.zoom\.saliency\.|model\.neck'
+    allowed = r'model\.data_preprocessor\.zoom\.saliency\.'
     if side in TEMPORAL:
         # How frames are fed to the model, which changes nothing for the baseline.
         allowed += r'|(val|test)_dataloader\.(batch_size|sampler\.type)'
@@ -195,10 +210,10 @@ def test_only_saliency_and_neck_differ_from_the_baseline(path, load):
 @pytest.mark.parametrize('path', [p for p in ZOOMED if side_of(p) in BASELINES], ids=name)
 def test_only_the_zoom_and_the_edge_loss_differ_from_lzu(path, load):
     side = side_of(path)
-    baseline = flatten(load(path).to_dict())
-    lzu = flatten(load(path.with_name(path.name.replace(side, BASELINES[side], 1))).to_dict())
+    baseline = settings(load(path))
+    lzu = settings(load(path.with_name(path.name.replace(side, BASELINES[side], 1))))
     changed = {key for key in {*baseline, *lzu} if baseline.get(key) != lzu.get(key)}
-    allowed = r'(model\.)?data_preprocessor\.zoom\.(attraction_fwhm|separable|labels)$'
+    allowed = r'model\.data_preprocessor\.zoom\.(attraction_fwhm|separable|labels)$'
     if side == 'lds':
         allowed += r'|model\.auxiliary_head'
     assert 'model.data_preprocessor.zoom.labels' in changed
@@ -228,13 +243,21 @@ def test_learned_kde_learns_slowly_and_without_decay(path, load):
         assert by_parameter[id(theta)]['weight_decay'] == 0
 
 
-@pytest.mark.parametrize('path', [p for p in LZU if 'lowres' not in p.name], ids=name)
-def test_only_the_zoom_differs_between_scales(path, load):
-    family = name(path).rsplit('-', 1)[0]
-    first = next(other for other in LZU if name(other).startswith(family))
-    one, other = flatten(load(first).to_dict()), flatten(load(path).to_dict())
-    changed = {key for key in {*one, *other} if one.get(key) != other.get(key)}
-    assert all(re.search(r'data_preprocessor\.zoom\.(scale|size)$', key) for key in changed)
+@pytest.mark.parametrize(
+    ('model', 'option', 'size'),
+    [
+        ('fcos3d_r50-dcn_fpn_nus-mono3d-0.5x', 'scale=0.75', (675, 1200)),
+        ('pspnet_r50-d8_cityscapes-256x256', 'size=64,64', (64, 64)),
+    ],
+)
+def test_other_scales_are_an_option(model, option, size, load):
+    """As the README and docs/benchmarks.md tell users to set them."""
+    cfg = load(next(path for path in CONFIGS if name(path) == f'lzu-fixed_{model}'))
+    parser = ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    argument = f'model.data_preprocessor.zoom.{option}'
+    cfg.merge_from_dict(parser.parse_args(['--cfg-options', argument]).cfg_options)
+    assert ZoomSettings(**cfg.model.data_preprocessor.zoom).output_size((900, 1600)) == size
 
 
 @pytest.mark.parametrize('path', ZOOMED, ids=name)
@@ -247,7 +270,7 @@ def test_pipelines_leave_images_whole(path, load):
 @pytest.mark.parametrize('path', MINI, ids=name)
 def test_it_trains_and_tests_on_mini_street(path, load, street):
     cfg = load(path)
-    if cfg.model.data_preprocessor.zoom.scale == 0.25:
+    if cfg.model.data_preprocessor.zoom.get('scale') == 0.25:
         cfg.model.data_preprocessor.zoom.scale = 0.125  # for speed
     model = MODELS.build(cfg.model).train()
     # Scores start low, so that few boxes are left to sort out.
@@ -273,7 +296,8 @@ def test_test_time_augmentation(task, load, street):
     dataset = DATASETS.build({**cfg.val_dataloader.dataset, 'pipeline': cfg.tta_pipeline})
     views = dataset[0]
     assert [sample.flip for sample in views['data_samples']] == [False, True]
-    cfg.model.data_preprocessor.zoom.scale = 0.125  # for speed
+    if task == 'retinanet':
+        cfg.model.data_preprocessor.zoom.scale = 0.125  # for speed
     model = MODELS.build({**cfg.tta_model, 'module': cfg.model}).eval()
     with torch.no_grad():
         (prediction,) = model.test_step(pseudo_collate([views]))

@@ -15,7 +15,7 @@ from lzu_mm.visualization import record_zoom
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {
     'mmdet': 'retinanet/{}_retinanet_r18_fpn_mini-street-0.25x.py',
-    'mmseg': 'pspnet/{}_pspnet_r18-d8_mini-street-0.25x.py',
+    'mmseg': 'pspnet/{}_pspnet_r18-d8_mini-street-128x128.py',
     'mmdet3d': 'fcos3d/{}_fcos3d_r18_fpn_mini-street-0.25x.py',
 }
 

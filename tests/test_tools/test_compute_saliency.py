@@ -14,7 +14,7 @@ from lzu_mm.saliency.estimation.kde import box_saliency
 ROOT = Path(__file__).resolve().parents[2]
 FIXED = {
     'argoverse_hd': 'retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py',
-    'cityscapes': 'pspnet/lzu-fixed_pspnet_r18-d8_mini-street-0.25x.py',
+    'cityscapes': 'pspnet/lzu-fixed_pspnet_r18-d8_mini-street-128x128.py',
     'nuscenes': 'fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.25x.py',
 }
 

@@ -13,7 +13,7 @@ from lzu_mm.saliency import save_saliency
 from .launching import ROOT, call, succeed
 
 RETINANET = 'configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py'
-PSPNET = 'configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-0.25x.py'
+PSPNET = 'configs/pspnet/lzu-fixed_pspnet_r18-d8_mini-street-128x128.py'
 FCOS3D = 'configs/fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.25x.py'
 
 # Two iterations an epoch, and little to evaluate.

@@ -208,7 +208,7 @@ def test_bad_input_is_named(demo, video, checkpoint, tmp_path, monkeypatch):
     broken.write_text('no video')
     out = ('--out', tmp_path / 'out.mp4')
     plain = ROOT / 'configs/retinanet/retinanet_r18_fpn_mini-street.py'
-    pspnet = ROOT / 'configs/pspnet/uniform_pspnet_r18-d8_mini-street-0.25x.py'
+    pspnet = ROOT / 'configs/pspnet/uniform_pspnet_r18-d8_mini-street-128x128.py'
     cases = [
         ((broken, config('uniform'), good, *out), f'cannot open {broken} as a video'),
         (('no.mp4', config('uniform'), good, *out), 'there is no file no.mp4'),

@@ -1,6 +1,7 @@
 # Argoverse-HD at its native 1920x1200: the zoom, not the pipeline, makes the image small.
 dataset_type = 'lzu_mm.ArgoverseHDDataset'
 data_root = 'data/argoverse_hd/'
+saliency_file = 'data/saliency/argoverse_hd.npz'
 backend_args = None
 
 meta_keys = (

@@ -1,4 +1,0 @@
-_base_ = './lzu-fixed_pspnet_r50-d8_cityscapes-64x64.py'
-
-data_preprocessor = dict(zoom=dict(size=(128, 128)))
-model = dict(data_preprocessor=data_preprocessor)

@@ -1,3 +1,0 @@
-_base_ = './lzu-combined_retinanet_r18_fpn_mini-street-0.5x.py'
-
-model = dict(data_preprocessor=dict(zoom=dict(scale=0.75)))

@@ -1,7 +1,0 @@
-# Learned saliency: a small CNN looks at a low-resolution copy of the image, trained by the task's
-# loss alone.
-_base_ = './lzu-fixed_retinanet_r18_fpn_mini-street-0.5x.py'
-
-model = dict(
-    data_preprocessor=dict(zoom=dict(saliency=dict(_delete_=True, type='lzu_mm.LearnedSaliency')))
-)

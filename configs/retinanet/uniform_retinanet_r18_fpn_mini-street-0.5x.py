@@ -1,9 +1,0 @@
-# The baseline, plain downsampling: the same preprocessor with a constant saliency. The unzoom neck
-# then has nothing to do and passes its features on.
-_base_ = './lzu-fixed_retinanet_r18_fpn_mini-street-0.5x.py'
-
-model = dict(
-    data_preprocessor=dict(
-        zoom=dict(saliency=dict(_delete_=True, type='lzu_mm.UniformSaliency')),
-    )
-)

@@ -1,3 +1,0 @@
-_base_ = './uniform_retinanet_r50_fpn_argoverse-hd-0.5x.py'
-
-model = dict(data_preprocessor=dict(zoom=dict(scale=0.25)))
