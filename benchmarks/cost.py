@@ -34,23 +34,30 @@ from timing.turns import interleave, milliseconds
 def parse_args() -> Namespace:
     """Read the command line."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument('configs', nargs='*', type=Path, help='the first is what others compare to')
+    parser.add_argument('configs', nargs='*', type=Path, help='all are compared with the first')
     parser.add_argument('--checkpoints', nargs='+', help='one for each config')
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument(
-        '--size', type=int, nargs=2, metavar=('H', 'W'), help='of the images (default: dataset)'
+        '--size',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help='of the images (default: dataset)',
     )
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, help='of a CPU (default: all)')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: all)')
     parser.add_argument('--amp', action='store_true', help='float16 on a GPU, bfloat16 on a CPU')
     parser.add_argument('--channels-last', action='store_true')
     parser.add_argument('--compile', action='store_true', help='torch.compile the model')
     parser.add_argument('--repeats', type=int, default=20)
     parser.add_argument('--warmup', type=int, default=3)
     parser.add_argument(
-        '--detections', type=int, default=30, help='in the frame before, for adaptive saliency'
+        '--detections',
+        type=int,
+        default=30,
+        help='in the previous frame, for adaptive saliency',
     )
-    parser.add_argument('--out', type=Path, help='the .json for the times')
+    parser.add_argument('--out', type=Path, help='.json file for the times')
     parser.add_argument(
         '--plot',
         type=Path,
@@ -72,7 +79,7 @@ def parse_args() -> Namespace:
 
 
 def image_size(cfg: Config, wanted: 'Optional[list[int]]') -> 'tuple[int, int]':
-    """Size of the images that reach the zoom."""
+    """(h, w) of the images that reach the zoom."""
     if wanted:
         return wanted[0], wanted[1]
     dataset = cfg.test_dataloader.dataset.type.split('.')[-1]
@@ -82,7 +89,7 @@ def image_size(cfg: Config, wanted: 'Optional[list[int]]') -> 'tuple[int, int]':
 
 
 def without_pretrained(cfg: Any) -> Any:
-    """The config of a model that has nothing to download."""
+    """The config of a model without weights to download."""
     if isinstance(cfg, (list, tuple)):
         return [without_pretrained(item) for item in cfg]
     if not isinstance(cfg, dict):
@@ -106,7 +113,7 @@ class Candidate:
         torch.manual_seed(0)
         model = MODELS.build(cfg.model if checkpoint else without_pretrained(cfg.model))
         if checkpoint is None:
-            # Heads then give few detections, as trained ones do, and NMS takes as long as for them.
+            # Heads then give few detections, like trained ones, so that NMS takes as long.
             model.init_weights()
         else:
             load_checkpoint(model, checkpoint, map_location='cpu')
@@ -128,7 +135,7 @@ class Candidate:
             self.samples = self.model.test_step(self.batch)
 
     def look_back(self) -> None:
-        """Let adaptive saliency find detections in the frame before."""
+        """Leave detections for adaptive saliency to find in the previous frame."""
         if self.scope == 'mmdet':
             put_detections(self.samples, self.args.detections)
 
@@ -137,7 +144,7 @@ class Candidate:
 
     @torch.no_grad()
     def count(self) -> 'dict[str, float]':
-        """GFLOPs of an image and millions of parameters, by mmengine's counter."""
+        """GFLOPs per image and millions of parameters, by mmengine's counter."""
         # A copy: the counter leaves hooks behind.
         model = copy.deepcopy(self.model)
         data = model.data_preprocessor(self.batch, False)
@@ -165,7 +172,7 @@ def _channels_last(preprocess: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def time_whole(candidates: 'list[Candidate]', args: Namespace) -> 'list[dict[str, float]]':
-    """Time whole inferences in turn."""
+    """Time whole inferences; the candidates take turns."""
     synchronise = synchroniser(candidates[0].device)
     turns = args.warmup + args.repeats
     bar = iter(track(range(turns * len(candidates)), description='whole inference'))
@@ -182,7 +189,7 @@ def time_whole(candidates: 'list[Candidate]', args: Namespace) -> 'list[dict[str
 
 
 def time_stages(candidate: Candidate, args: Namespace) -> 'dict[str, float]':
-    """Milliseconds an image of each stage; not possible within a compiled model."""
+    """Milliseconds per image of each stage; not possible within a compiled model."""
     timer = StageTimer(candidate.model, synchroniser(candidate.device))
     with timer:
         for _ in track(range(args.repeats), description=f'stages of {candidate.name}'):
@@ -193,7 +200,7 @@ def time_stages(candidate: Candidate, args: Namespace) -> 'dict[str, float]':
 
 
 def peak_memory(candidate: Candidate) -> Optional[float]:
-    """MiB on a GPU, weights included."""
+    """Peak memory on a GPU in MiB, weights included."""
     if candidate.device.type != 'cuda':
         return None
     torch.cuda.empty_cache()
@@ -205,10 +212,10 @@ def peak_memory(candidate: Candidate) -> Optional[float]:
 
 
 def measure(args: Namespace) -> 'dict[str, Any]':
-    """All there is to know of the configs."""
+    """Time and count all configs, and describe the setting."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    # Models tell how each of their parameters was initialised.
+    # Models log how each of their parameters was initialised.
     MMLogger.get_current_instance().setLevel('WARNING')
     checkpoints = args.checkpoints or [None] * len(args.configs)
     candidates = [Candidate(*pair, args) for pair in zip(args.configs, checkpoints)]
@@ -234,7 +241,7 @@ def measure(args: Namespace) -> 'dict[str, Any]':
 def table(results: 'list[dict[str, Any]]') -> str:
     """The results as Markdown; the last column is the ratio to the first config."""
     memory = any(result['peak_mib'] for result in results)
-    header = ['ms an image', 'GFLOPs', 'total', 'quartiles']
+    header = ['ms per image', 'GFLOPs', 'total', 'quartiles']
     stages = [stage for stage in STAGES if any(stage in r['stages_ms'] for r in results)]
     header += [*stages, *(['MiB'] if memory else []), 'ratio']
     rows = []

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Train and test a grid of configs and seeds through tools/train.py and tools/test.py.
 
-Each finished run is appended to a results file at once, and is not done again; one that was
-stopped goes on from its last checkpoint. Table and picture are drawn anew after each. Examples:
+Each finished run is appended to a results file and not repeated; one that was stopped resumes from
+its last checkpoint. Table and picture are redrawn after each run. Examples:
     python benchmarks/experiment.py CONFIG CONFIG --seeds 0 1 2 --jobs 2 --results runs.jsonl
     python benchmarks/experiment.py --results runs.jsonl --render
 """
@@ -46,7 +46,7 @@ class Job:
     def finished(
         self, metrics: 'Optional[dict[str, float]]' = None, train_s: Optional[float] = None
     ) -> Run:
-        """The run, with its outcome if there is one."""
+        """The run, with its outcome if it has one."""
         options = dict(option.split('=', 1) for option in self.options)
         machine = describe_machine() if metrics else {}
         return Run(self.config.stem, self.seed, options, self.amp, metrics or {}, train_s, machine)
@@ -61,7 +61,7 @@ def parse_args() -> Namespace:
         '--results', type=Path, required=True, help='the .jsonl file that runs are appended to'
     )
     parser.add_argument(
-        '--jobs', type=int, default=1, help='runs side by side; GPUs are dealt out in turn'
+        '--jobs', type=int, default=1, help='parallel runs, which share the GPUs in turn'
     )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/experiment'))
@@ -73,13 +73,13 @@ def parse_args() -> Namespace:
         help='files of benchmarks/cost.py, for the picture and the table',
     )
     parser.add_argument(
-        '--metrics', nargs='+', help='columns of the table (default: the main ones of the library)'
+        '--metrics', nargs='+', help="columns of the table (default: the evaluator's main ones)"
     )
     parser.add_argument(
-        '--render', action='store_true', help='only draw table and picture from the results'
+        '--render', action='store_true', help='only redraw table and picture from the results'
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override all configs'
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='overrides of all configs'
     )
     args = parser.parse_args()
     if args.results.suffix != '.jsonl':
@@ -98,9 +98,9 @@ def parse_args() -> Namespace:
 
 
 def jobs_of(args: Namespace) -> 'list[Job]':
-    """The grid: all configs with the first seed, then with the next."""
+    """The grid: all configs with the first seed, then all with the next."""
     options = tuple(sorted(args.cfg_options))
-    # Runs of other options must not go on from each other's checkpoints.
+    # Runs with different options must not resume from each other's checkpoints.
     suffix = '-' + md5(' '.join(options).encode()).hexdigest()[:8] if options else ''
     suffix += '-amp' * args.amp
     return [
@@ -111,7 +111,7 @@ def jobs_of(args: Namespace) -> 'list[Job]':
 
 
 def call(job: Job, variables: 'dict[str, str]', tool: str, *arguments: str) -> None:
-    """Call a tool, its output to a log; the log's end is the message of what fails."""
+    """Call a tool and log its output; a failure is reported with the end of the log."""
     job.folder.mkdir(parents=True, exist_ok=True)
     log = job.folder / f'{tool}.log'
     command = [sys.executable, str(ROOT / 'tools' / f'{tool}.py'), str(job.config), *arguments]
@@ -125,7 +125,7 @@ def call(job: Job, variables: 'dict[str, str]', tool: str, *arguments: str) -> N
 
 
 def train(job: Job, variables: 'dict[str, str]') -> float:
-    """Train, or go on; returns the seconds of all attempts together."""
+    """Train or resume; returns the seconds of all attempts together."""
     stopwatch = job.folder / 'train_seconds'
     before = float(stopwatch.read_text()) if stopwatch.exists() else 0.0
     begin = time.monotonic()
@@ -178,7 +178,7 @@ class Grid:
             render(self.args)
 
     def variables(self, slot: int) -> 'dict[str, str]':
-        """Share cores and GPUs among the jobs."""
+        """Environment variables that share cores and GPUs among the jobs."""
         threads = str(max((os.cpu_count() or 1) // self.args.jobs, 1))
         variables = {'OMP_NUM_THREADS': threads, 'MKL_NUM_THREADS': threads}
         if torch.cuda.device_count() > 1:
@@ -187,7 +187,7 @@ class Grid:
 
 
 def done_share(job: Job) -> float:
-    """Share of the training that is done, by its newest log and the config written beside it."""
+    """Finished share of the training, from its newest log and the config beside it."""
     logs = sorted(job.folder.glob('*/vis_data/scalars.json'))
     steps = [line for line in logs[-1].read_text().splitlines() if '"loss"' in line] if logs else []
     if not steps:
@@ -200,12 +200,12 @@ def done_share(job: Job) -> float:
 
 
 def render(args: Namespace) -> None:
-    """Write table and picture beside the results."""
+    """Write table and picture beside the results file."""
     write_report(args.results, args.metrics, args.latency)
 
 
 def run_grid(args: Namespace, jobs: 'list[Job]', console: Console) -> 'list[str]':
-    """Run the jobs with a progress bar each; returns the messages of those that failed."""
+    """Run the jobs with a progress bar each; returns the messages of the failed ones."""
     failures: list[str] = []
     columns = (TextColumn('{task.description}'), BarColumn(), '{task.percentage:>3.0f}%')
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
@@ -250,10 +250,10 @@ def main() -> None:
         failures = run_grid(args, missing, console)
     if args.results.exists():
         render(args)
-        # Not by the console, which would break its lines.
+        # Not through the console, which would wrap its lines.
         print(args.results.with_suffix('.md').read_text())
     if failures:
-        raise SystemExit(f'error: {len(failures)} runs failed (above); start again to go on')
+        raise SystemExit(f'error: {len(failures)} runs failed (above); run it again to resume')
 
 
 if __name__ == '__main__':

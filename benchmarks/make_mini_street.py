@@ -4,8 +4,8 @@
     python benchmarks/make_mini_street.py --preset standard --tasks argoverse_hd
 
 The data sets hold the same world, seen by three kinds of cameras, with exact labels; they are made
-for tests, demonstrations and comparisons on machines that cannot download the real ones. A run that
-was interrupted goes on where it stopped, a finished one is left alone.
+for tests, demonstrations and comparisons on machines that cannot download the real ones. An
+interrupted run resumes where it stopped; a finished one is left alone.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def parse_args() -> argparse.Namespace:
         '--out',
         type=Path,
         default=Path('data/mini_street'),
-        help='one folder per task is made here',
+        help='each task gets a folder in here',
     )
     parser.add_argument(
         '--preset',
         choices=('tiny', 'small', 'standard'),
         default='tiny',
-        help='tiny: a few images; small: 500 + 100 or more a task, the middle of what the real '
+        help='tiny: a few images; small: 500 + 100 or more per task, the middle of what the real '
         'cameras see, for trainings of minutes; standard: 300 + 100 or more, the whole pictures',
     )
     parser.add_argument(
@@ -58,7 +58,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Make the data sets that are asked for."""
+    """Make the requested data sets."""
     args = parse_args()
     for name in args.tasks:
         begin = time.monotonic()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Time the warps themselves against the same work done plainly: zoom, inversion, unzoom.
+"""Time zoom, inversion and unzoom against the same work done plainly.
 
 python benchmarks/warps.py
 python benchmarks/warps.py --threads 1 --out benchmarks/results/warps.json
@@ -26,7 +26,7 @@ SOURCE, ZOOMED = (1200, 1920), (600, 960)
 CANVAS = (608, 960)
 LEVELS = ((76, 120), (38, 60), (19, 30), (10, 15), (5, 8))
 CHANNELS = 256
-# Name, what is timed, and the plain way that it is compared to.
+# Name, our function, and the plain way that it is compared with.
 Case = 'tuple[str, Callable[[], Any], Callable[[], Any]]'
 
 
@@ -34,14 +34,14 @@ def parse_args() -> Namespace:
     """Read the command line."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, help='of a CPU (default: all)')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: all)')
     parser.add_argument('--repeats', type=int, default=20)
-    parser.add_argument('--out', type=Path, help='the .json for the times')
+    parser.add_argument('--out', type=Path, help='.json file for the times')
     return parser.parse_args()
 
 
 def saliency(batch: int, device: str) -> torch.Tensor:
-    """Maps of ordinary contrast, each another."""
+    """Maps of ordinary contrast, all different."""
     torch.manual_seed(0)
     coarse = torch.rand(batch, 1, 5, 8) ** 3
     return F.interpolate(coarse, (31, 51), mode='bicubic').clamp_min(0.02).to(device)
@@ -108,14 +108,14 @@ def inversion_cases(device: str) -> 'list[Case]':
 
 
 def warp_of(knots: torch.Tensor, separable: bool) -> Warp:
-    """A warp that knows nothing yet."""
+    """A warp with nothing cached."""
     from lzu_mm.warps import BilinearWarp
 
     return SeparableWarp(knots[:, 0, :, 0], knots[:, :, 0, 1]) if separable else BilinearWarp(knots)
 
 
 def invert(warp: Warp, size: 'tuple[int, int]') -> Any:
-    """What unzooming needs: columns and rows of a separable warp, points of another."""
+    """What unzooming needs: columns and rows of a separable warp, points of any other."""
     like = warp.knots_like
     x = ((torch.arange(size[1], device=like.device) + 0.5) / size[1])[None]
     y = ((torch.arange(size[0], device=like.device) + 0.5) / size[0])[None]
@@ -125,7 +125,7 @@ def invert(warp: Warp, size: 'tuple[int, int]') -> Any:
 
 
 def as_points(inverse: Any) -> torch.Tensor:
-    """The points (N, h, w, 2), whatever the warp."""
+    """The points (N, h, w, 2) of either kind of warp."""
     if isinstance(inverse, torch.Tensor):
         return inverse
     x, y = inverse
@@ -134,7 +134,7 @@ def as_points(inverse: Any) -> torch.Tensor:
 
 
 def unzoom_cases(device: str) -> 'list[Case]':
-    """Features of five levels, beside one ``grid_sample`` a level with a ready grid."""
+    """Features of five levels, beside one ``grid_sample`` per level with a ready grid."""
     cases = []
     warp = saliency_to_warp(saliency(1, device))
     grids = [warp.unzoom_grid(level) for level in LEVELS]

@@ -1,4 +1,4 @@
-"""What a measurement depends on besides what is measured."""
+"""The circumstances of a measurement: commit, torch, device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def describe_machine() -> dict[str, Any]:
-    """Commit, torch and the device; a commit of edited files ends in ``+``."""
+    """Commit, version of torch and device; ``+`` marks edited files."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {'commit': _commit(), 'torch': torch.__version__, 'device': gpu or _processor()}
 

@@ -17,12 +17,12 @@ _SCALES = ('model.data_preprocessor.zoom.scale', 'model.data_preprocessor.zoom.s
 def plot_accuracy_over_latency(
     summaries: Sequence[Summary], metric: str, latencies: dict[Timed, float], path: Path
 ) -> None:
-    """Draw one line a method over its scales, with the seeds' standard deviation as bars.
+    """Draw one line per method over its scales, with the standard deviation of the seeds as bars.
 
     Args:
         summaries: The variants; those without a latency are left out.
         metric: The accuracy.
-        latencies: Milliseconds an image of some models.
+        latencies: Milliseconds per image of some models.
         path: The picture to write; its suffix is the format.
     """
     methods: dict[str, list[Summary]] = {}
@@ -44,7 +44,7 @@ def plot_accuracy_over_latency(
                 capsize=3,
                 label=name,
             )
-        axes.set_xlabel('latency of an image, ms')
+        axes.set_xlabel('latency per image, ms')
         axes.set_ylabel(f'{metric.split("/")[-1]}, per cent')
         if methods:
             axes.legend()

@@ -1,4 +1,4 @@
-"""Results of trained and tested models: one line of JSON a run, and their summary over seeds."""
+"""Results of trained and tested models: one line of JSON per run, and their summary over seeds."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Run:
         options: Overrides of the config, as given to ``--cfg-options``.
         amp: Whether it was trained in mixed precision.
         metrics: What the evaluator found.
-        train_s: Seconds of training, in this process and those it was resumed from.
-        environment: What it was run with: commit, versions, machine.
+        train_s: Seconds of training, over all resumptions.
+        environment: Commit, versions and machine of the run.
     """
 
     config: str
@@ -36,7 +36,7 @@ class Run:
 
     @property
     def variant(self) -> tuple[str, str, bool]:
-        """What runs that differ by their seed alone have in common."""
+        """What runs that differ only by their seed have in common."""
         return self.config, json.dumps(self.options, sort_keys=True), self.amp
 
 
@@ -63,7 +63,7 @@ class Summary:
 
     @property
     def timed(self) -> Timed:
-        """What its latency is known by: options of training change none."""
+        """The key of its latency, which options of the training do not change."""
         return timed(self.config, self.options)
 
     def std(self, metric: str) -> float | None:
@@ -73,7 +73,7 @@ class Summary:
 
 
 def timed(config: str, options: dict[str, Any]) -> Timed:
-    """What a latency belongs to.
+    """The key under which a latency is looked up.
 
     Args:
         config: Name of the config.
@@ -95,7 +95,7 @@ def append_run(path: Path, run: Run) -> None:
     """Add a run to a results file.
 
     Args:
-        path: A ``.jsonl`` file; made if need be.
+        path: A ``.jsonl`` file, created if missing.
         run: The finished run.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def read_runs(path: Path) -> list[Run]:
     """Read a results file.
 
     Args:
-        path: A ``.jsonl`` file; none is no run.
+        path: A ``.jsonl`` file; a missing one holds no runs.
 
     Returns:
         Its runs, in order.
@@ -127,7 +127,7 @@ def read_runs(path: Path) -> list[Run]:
 
 
 def summarise(runs: Iterable[Run]) -> list[Summary]:
-    """Gather runs that differ by their seed alone, in the order of their first run."""
+    """Gather runs that differ only by their seed, in the order of their first run."""
     variants: dict[tuple[str, str, bool], list[Run]] = {}
     for run in runs:
         variants.setdefault(run.variant, []).append(run)

@@ -16,10 +16,10 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     Args:
         header: Titles of the columns.
-        rows: Cells, as many as titles each.
+        rows: As many cells each as there are titles.
 
     Returns:
-        The table, one line a row, ending in a newline.
+        The table, one line per row, ending in a newline.
     """
     rule = [':--', *['--:'] * (len(header) - 1)]
     return ''.join(f'| {" | ".join(cells)} |\n' for cells in (header, rule, *rows))
@@ -42,7 +42,7 @@ def accuracy_table(
     Args:
         summaries: One row each.
         metrics: Names of the metrics, one column each.
-        latencies: Milliseconds an image of some models; None leaves the column out.
+        latencies: Milliseconds per image of some models; None leaves the column out.
 
     Returns:
         Header and rows.
@@ -76,7 +76,7 @@ def override(key: str, value: object) -> str:
 
 
 def per_cent(metric: str) -> int:
-    """What turns a metric to per cent: some evaluators give fractions (COCO's AP, NDS)."""
+    """The factor that turns a metric into per cent: COCO's AP and NDS are fractions."""
     return 1 if metric.split('/')[-1] in _PERCENTAGES else 100
 
 

@@ -10,8 +10,7 @@ from .plots import plot_accuracy_over_latency
 from .results import Summary, Timed, read_runs, summarise, timed
 from .tables import accuracy_table, comma_separated, markdown
 
-# The columns of a table unless told otherwise: the metrics of the stock evaluators that papers
-# report.
+# The default columns of a table: the metrics of the stock evaluators that papers report.
 _MAIN_METRICS = (
     'coco/bbox_mAP',
     'coco/bbox_mAP_50',
@@ -36,7 +35,7 @@ def write_report(
         latency: JSON files of ``benchmarks/cost.py``, if any.
 
     Raises:
-        ValueError: If no run has one of the metrics, or the file is not a benchmark's.
+        ValueError: If no run has one of the metrics, or a latency file cannot be read.
     """
     summaries = summarise(read_runs(results))
     columns = _columns(summaries, metrics)
@@ -49,7 +48,7 @@ def write_report(
 
 
 def read_latencies(path: Path) -> dict[Timed, float]:
-    """Milliseconds an image of each model in a file of ``benchmarks/cost.py``.
+    """Milliseconds per image of each model in a file of ``benchmarks/cost.py``.
 
     Raises:
         ValueError: If it is not such a file.

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from mmengine.structures import InstanceData
 
-# (h, w) of the images of the datasets, which the pipelines hand to the zoom whole.
+# (h, w) of the images of the datasets, which reach the zoom whole.
 NATIVE_SIZES = {
     'ArgoverseHDDataset': (1200, 1920),
     'CityscapesDataset': (1024, 2048),
@@ -16,7 +16,7 @@ NATIVE_SIZES = {
 
 
 def make_batch(scope: str, size: tuple[int, int], batch_size: int) -> dict[str, Any]:
-    """A batch as a dataloader would give it at test.
+    """Make a batch as a dataloader would at test time.
 
     Args:
         scope: 'mmdet', 'mmseg' or 'mmdet3d'.
@@ -36,11 +36,11 @@ def make_batch(scope: str, size: tuple[int, int], batch_size: int) -> dict[str, 
 
 
 def put_detections(samples: list[Any], count: int) -> None:
-    """Put random detections in place of a model's own, for the next frame to look at.
+    """Replace a model's detections by random ones, for the saliency of the next frame.
 
     Args:
         samples: The samples of a tested batch.
-        count: Detections in each.
+        count: Number of detections in each.
     """
     generator = torch.Generator().manual_seed(0)
     for sample in samples:

@@ -1,4 +1,4 @@
-"""The same work done plainly, as the authors of LZU do it: what the benchmark compares with.
+"""The same work done plainly, as the authors of LZU do it, for comparison.
 
 Written from a description of their algorithm: images are converted and normalised whole before they
 are sampled, and the inverse of a warp is found by testing every cell of its knots against every

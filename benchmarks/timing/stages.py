@@ -1,4 +1,4 @@
-"""Where the time of an inference goes."""
+"""How the time of an inference is spent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import lzu_mm.necks.unzoom_neck as unzoom_module
 from lzu_mm.data_preprocessors import ZoomMixin
 from lzu_mm.necks import UnzoomNeck
 
-# In the order in which they run. What belongs to no other is the head, postprocessing included.
+# In the order in which they run. The rest counts as the head, postprocessing included.
 STAGES = (
     'saliency',
     'warp',
@@ -28,11 +28,11 @@ STAGES = (
 
 
 class StageTimer:
-    """Times the stages of a model while it is in effect; a nested stage does not count twice.
+    """Times the stages of a model while active; nested stages do not count twice.
 
     Args:
         model: A model with or without zoom.
-        synchronise: Waits for the device; called wherever a stage begins or ends.
+        synchronise: Waits for the device; called when a stage begins or ends.
     """
 
     def __init__(self, model: nn.Module, synchronise: Callable[[], None]) -> None:
@@ -97,9 +97,9 @@ class StageTimer:
 
 
 def synchroniser(device: torch.device) -> Callable[[], None]:
-    """What waits for a device; nothing for a CPU."""
+    """A function that waits for a device; for a CPU, it does nothing."""
 
     def nothing() -> None:
-        """A CPU is always up to date."""
+        """A CPU is never behind."""
 
     return torch.cuda.synchronize if device.type == 'cuda' else nothing

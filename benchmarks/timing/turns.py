@@ -14,17 +14,17 @@ def interleave(
     synchronise: Callable[[], None],
     tick: Callable[[], None] = lambda: None,
 ) -> list[list[float]]:
-    """Call functions in turn, so that what disturbs the machine disturbs them all.
+    """Call functions in turn, so that disturbances of the machine reach all of them.
 
     Args:
-        functions: What to time.
+        functions: The functions to time.
         repeats: Timed calls of each.
-        warmup: Calls of each before.
+        warmup: Calls of each beforehand, which are not timed.
         synchronise: Waits for the device.
         tick: Called after each call, for a progress bar.
 
     Returns:
-        Seconds of each call, by function.
+        Seconds of each call, per function.
     """
     seconds: list[list[float]] = [[] for _ in functions]
     for turn in range(warmup + repeats):
@@ -43,11 +43,11 @@ def milliseconds(seconds: Sequence[float], images: int = 1) -> dict[str, float]:
     """Median and spread.
 
     Args:
-        seconds: Of each call, at least two.
-        images: How many images a call takes.
+        seconds: Seconds of each call, at least two.
+        images: Number of images per call.
 
     Returns:
-        Milliseconds an image: ``median``, and the quartiles ``low`` and ``high``.
+        Milliseconds per image: ``median``, and the quartiles ``low`` and ``high``.
     """
     low, _, high = quantiles(seconds, n=4)
     scale = 1000 / images
