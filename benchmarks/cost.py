@@ -23,6 +23,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from rich.progress import track
 
+from lzu_mm.engine import allow_mmengine_checkpoints
 from report.environment import describe_machine
 from report.tables import markdown
 from report.write import write_report
@@ -116,6 +117,7 @@ class Candidate:
             # Heads then give few detections, like trained ones, so that NMS takes as long.
             model.init_weights()
         else:
+            allow_mmengine_checkpoints()
             load_checkpoint(model, checkpoint, map_location='cpu')
         self.device = torch.device(args.device)
         self.model = model.to(self.device).eval()

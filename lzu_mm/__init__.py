@@ -1,28 +1,56 @@
 """Learning to Zoom and Unzoom for MMDetection, MMSegmentation and MMDetection3D.
 
-Importing the package registers its components under the scope ``lzu_mm``; a config does so with
-``custom_imports = dict(imports=['lzu_mm'], allow_failed_imports=False)``.
+Importing the package changes nothing and imports neither torch nor any MM library: all else is
+imported when it is first asked for. In a config the prefix of a type is asking: mmengine imports
+:mod:`lzu_mm.registry` for ``type='lzu_mm.UnzoomNeck'``. ``custom_imports`` beside it
+(``dict(imports=['lzu_mm'], allow_failed_imports=False)``) says so where the package is missing.
 """
 
-from . import data_preprocessors, datasets, heads, hooks, necks, saliency
-from .data_preprocessors import *  # noqa: F403
-from .datasets import *  # noqa: F403
-from .engine import adapt_nuscenes_metric, allow_mmengine_checkpoints
-from .heads import *  # noqa: F403
-from .hooks import *  # noqa: F403
-from .necks import *  # noqa: F403
-from .saliency import *  # noqa: F403
+from typing import TYPE_CHECKING
+
+from .lazy import lazy_exports
 from .version import __version__
 
-__all__ = [
-    '__version__',
-    *data_preprocessors.__all__,
-    *datasets.__all__,
-    *heads.__all__,
-    *hooks.__all__,
-    *necks.__all__,
-    *saliency.__all__,
-]
+if TYPE_CHECKING:
+    from . import warps as warps
+    from .data_preprocessors import *  # noqa: F403
+    from .datasets import *  # noqa: F403
+    from .engine import BFloat16OptimWrapper as BFloat16OptimWrapper
+    from .heads import *  # noqa: F403
+    from .hooks import *  # noqa: F403
+    from .necks import *  # noqa: F403
+    from .saliency import *  # noqa: F403
 
-allow_mmengine_checkpoints()
-adapt_nuscenes_metric()
+_EXPORTS = {
+    'data_preprocessors': [
+        'ZoomDet3DDataPreprocessor',
+        'ZoomDetDataPreprocessor',
+        'ZoomMixin',
+        'ZoomSegDataPreProcessor',
+        'ZoomSettings',
+        'refuse_unsupported',
+    ],
+    'datasets': ['ArgoverseHDDataset', 'SequenceSampler'],
+    'engine': ['BFloat16OptimWrapper'],
+    'heads': ['SaliencyEdgeHead'],
+    'hooks': ['ZoomVisualizationHook'],
+    'necks': ['UnzoomNeck', 'UnzoomedLevels'],
+    'saliency': [
+        'BaseSaliency',
+        'CombinedSaliency',
+        'FixedSaliency',
+        'HorizonSaliency',
+        'LearnedKDE',
+        'LearnedSaliency',
+        'TemporalSaliency',
+        'UniformSaliency',
+        'label_boundaries',
+        'load_saliency',
+        'save_saliency',
+    ],
+    'warps': [],
+}
+
+__all__ = ['__version__', *(name for names in _EXPORTS.values() for name in names)]
+
+__getattr__, __dir__ = lazy_exports(__name__, _EXPORTS)

@@ -11,8 +11,6 @@ from mmengine.registry import MODELS
 from mmengine.structures import InstanceData, PixelData
 from mmengine.utils import get_installed_path
 
-import lzu_mm  # noqa: F401
-
 FAMILIES = ['retinanet', 'pspnet', 'fcos3d']
 STOCK = {
     'retinanet': ('mmdet', 'retinanet/retinanet_r50_fpn_1x_coco.py'),

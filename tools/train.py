@@ -49,7 +49,7 @@ def enable_amp(cfg: Config) -> None:
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise SystemExit(f'error: --amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}')
     if get_device() == 'cpu':
-        wrapper.type = 'BFloat16OptimWrapper'
+        wrapper.type = 'lzu_mm.BFloat16OptimWrapper'
         wrapper.pop('loss_scale', None)
         wrapper.pop('dtype', None)
     elif kind == 'OptimWrapper':

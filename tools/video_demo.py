@@ -26,6 +26,7 @@ from mmengine.device import get_device
 from mmengine.utils import ProgressBar
 
 from lzu_mm.data_preprocessors import ZoomMixin
+from lzu_mm.engine import allow_mmengine_checkpoints
 from lzu_mm.visualization import ZoomRecord, ZoomRecorder, compose_panels, draw_saliency
 
 DEFAULT_FPS = 25.0
@@ -87,6 +88,7 @@ def build_model(args: Namespace) -> Any:
             f'error: {args.config} is of {cfg.get("default_scope")!r}; this demo takes detectors '
             'of mmdet'
         )
+    allow_mmengine_checkpoints()
     try:
         model = init_detector(cfg, args.checkpoint, device=args.device)
     except FileNotFoundError as error:

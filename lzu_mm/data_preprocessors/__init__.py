@@ -1,21 +1,31 @@
-"""Zoom data preprocessors, for those of the MM libraries that are installed."""
+"""Zoom data preprocessors; that of a library is imported when it is asked for."""
 
-from ..optional import installed
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_exports
 from .settings import ZoomSettings
 from .unsupported import refuse_unsupported
 from .zoom import ZoomMixin
 
-__all__ = ['ZoomMixin', 'ZoomSettings', 'refuse_unsupported']
-
-if installed('mmdet'):
+if TYPE_CHECKING:
     from .det import ZoomDetDataPreprocessor
-
-    __all__ += ['ZoomDetDataPreprocessor']
-if installed('mmseg'):
+    from .det3d import ZoomDet3DDataPreprocessor
     from .seg import ZoomSegDataPreProcessor
 
-    __all__ += ['ZoomSegDataPreProcessor']
-if installed('mmdet3d'):
-    from .det3d import ZoomDet3DDataPreprocessor
+__all__ = [
+    'ZoomDet3DDataPreprocessor',
+    'ZoomDetDataPreprocessor',
+    'ZoomMixin',
+    'ZoomSegDataPreProcessor',
+    'ZoomSettings',
+    'refuse_unsupported',
+]
 
-    __all__ += ['ZoomDet3DDataPreprocessor']
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        'det': ['ZoomDetDataPreprocessor'],
+        'det3d': ['ZoomDet3DDataPreprocessor'],
+        'seg': ['ZoomSegDataPreProcessor'],
+    },
+)

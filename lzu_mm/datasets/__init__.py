@@ -1,13 +1,13 @@
-"""Datasets, each absent without its host library, and their sampler."""
+"""Datasets, each imported with its library when it is asked for, and their sampler."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from ..optional import installed
+from ..lazy import lazy_exports
 from .sequence_sampler import SequenceSampler
 
-__all__: list[str] = ['SequenceSampler']
-
-if installed('mmdet'):
+if TYPE_CHECKING:
     from .argoverse_hd import ArgoverseHDDataset
 
-    __all__ += ['ArgoverseHDDataset']
+__all__ = ['ArgoverseHDDataset', 'SequenceSampler']
+
+__getattr__, __dir__ = lazy_exports(__name__, {'argoverse_hd': ['ArgoverseHDDataset']})

@@ -59,7 +59,7 @@ def mmengine_globals() -> List[SafeGlobal]:
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Let `torch.load` read the checkpoints of mmengine; called when lzu_mm is imported.
+    """Let `torch.load` read the checkpoints of mmengine.
 
     Calling it again changes nothing. Before torch 2.6 `torch.load` needs no list.
     """

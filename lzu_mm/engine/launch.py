@@ -8,7 +8,9 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from .checkpoint import allow_mmengine_checkpoints
 from .dist import prepare_cpu_dist
+from .nuscenes import adapt_nuscenes_metric
 
 __all__ = ['add_common_arguments', 'build_runner', 'config_from_args']
 
@@ -69,7 +71,9 @@ def config_from_args(args: Namespace) -> Config:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner; on a machine without a GPU the processes join over gloo before.
+    """Build the runner, which can read its checkpoints and evaluate nuScenes without a GPU.
+
+    On a machine without a GPU the processes join over gloo before.
 
     Args:
         cfg: The config, `launcher` and `work_dir` included.
@@ -77,6 +81,9 @@ def build_runner(cfg: Config) -> Runner:
     Returns:
         A runner of the class that `runner_type` names, mmengine's by default.
     """
+    allow_mmengine_checkpoints()
+    if cfg.get('default_scope') == 'mmdet3d':
+        adapt_nuscenes_metric()
     _limit_dynamo_cache()
     prepare_cpu_dist(cfg)
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

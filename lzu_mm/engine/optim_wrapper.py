@@ -5,8 +5,9 @@ from typing import Iterator
 
 import torch
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner.amp import autocast
+
+from ..registry import OPTIM_WRAPPERS
 
 __all__ = ['BFloat16OptimWrapper']
 

@@ -1,10 +1,5 @@
 """Auxiliary heads."""
 
-from ..optional import installed
+from .saliency_edge_head import SaliencyEdgeHead
 
-__all__: list[str] = []
-
-if installed('mmseg'):
-    from .saliency_edge_head import SaliencyEdgeHead
-
-    __all__ += ['SaliencyEdgeHead']
+__all__ = ['SaliencyEdgeHead']

@@ -12,8 +12,6 @@ from mmengine.registry import MODELS
 from mmengine.structures import InstanceData, PixelData
 from mmseg.structures import SegDataSample
 
-import lzu_mm  # noqa: F401
-
 from ..models import UNIFORM, batch
 
 

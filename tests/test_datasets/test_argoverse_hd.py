@@ -11,8 +11,6 @@ from mmcv.transforms import Compose
 from mmdet.evaluation import CocoMetric
 from mmengine.registry import DATASETS, init_default_scope
 
-import lzu_mm  # noqa: F401
-
 CLASSES = [
     'person',
     'bicycle',

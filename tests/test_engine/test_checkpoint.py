@@ -10,12 +10,17 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.utils import digit_version
 
-import lzu_mm  # noqa: F401  # extends the allow-list
+from lzu_mm.engine import allow_mmengine_checkpoints
 
 pytestmark = pytest.mark.skipif(
     digit_version(torch.__version__) < digit_version('2.6.0'),
     reason='before torch 2.6 torch.load has no allow-list by default',
 )
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _allowed():
+    allow_mmengine_checkpoints()
 
 
 class Unlisted:
@@ -77,11 +82,13 @@ def test_getattr_reaches_nothing_but_the_statistics(tmp_path, owner, name):
         reload(Attribute(owner, name), tmp_path / 'attribute.pth')
 
 
-def test_importing_the_package_allows_exactly_what_mmengine_writes():
+def test_exactly_what_mmengine_writes_is_allowed():
     script = (
         'import torch.distributed.tensor  # allows types of its own\n'
         'before = set(torch.serialization.get_safe_globals())\n'
-        'import lzu_mm\n'
+        'import lzu_mm.engine\n'
+        'assert set(torch.serialization.get_safe_globals()) == before\n'
+        'import lzu_mm.engine.stock_tools\n'
         'added = set(torch.serialization.get_safe_globals()) - before\n'
         'name = lambda item: item[1] if isinstance(item, tuple) else item.__qualname__\n'
         'print(*sorted(map(name, added)))\n'

@@ -13,8 +13,13 @@ evaluate = pytest.importorskip('nuscenes.eval.detection.evaluate')
 from nuscenes.eval.common.data_classes import EvalBoxes  # noqa: E402
 from nuscenes.eval.detection.data_classes import DetectionBox  # noqa: E402
 
-import lzu_mm  # noqa: E402, F401  # adapts the metric
 from lzu_mm.engine import adapt_nuscenes_metric  # noqa: E402
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _adapted():
+    adapt_nuscenes_metric()
+
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='for machines without a GPU')
 

@@ -34,4 +34,4 @@ def test_gradients_are_accumulated():
 
 
 def test_is_registered():
-    assert OPTIM_WRAPPERS.get('BFloat16OptimWrapper') is BFloat16OptimWrapper
+    assert OPTIM_WRAPPERS.get('lzu_mm.BFloat16OptimWrapper') is BFloat16OptimWrapper

@@ -3,8 +3,6 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
-import lzu_mm  # noqa: F401
-
 
 @pytest.fixture
 def maps(tmp_path):

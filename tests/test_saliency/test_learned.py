@@ -8,8 +8,6 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 
-import lzu_mm  # noqa: F401
-
 from ..models import FAMILIES, STOCK, batch, build, stock_config, zoomed_config
 from ..test_tools.launching import free_port
 

@@ -7,7 +7,6 @@ from mmdet.structures import DetDataSample
 from mmengine.registry import MODELS
 from mmengine.structures import InstanceData
 
-import lzu_mm  # noqa: F401
 from lzu_mm.saliency.estimation.kde import box_saliency
 
 from ..models import batch, pair

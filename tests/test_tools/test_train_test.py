@@ -116,7 +116,7 @@ def test_amp_on_a_cpu_resuming_a_given_checkpoint(trained, data, tmp_path):
         '--resume', trained / 'epoch_1.pth', '--cfg-options', *options,
         mini_street=data, CUDA_VISIBLE_DEVICES='',
     )  # fmt: skip
-    assert "type='BFloat16OptimWrapper'" in output
+    assert "type='lzu_mm.BFloat16OptimWrapper'" in output
     assert 'Scaling the original LR by 0.25' in output
     assert [line['step'] for line in scalars(tmp_path)] == [3, 4]
     assert all(0 < line['loss'] < 100 for line in scalars(tmp_path))
