@@ -6,7 +6,6 @@ import warnings
 from functools import partial
 from typing import Any, Mapping, Sequence
 
-import torch
 from mmengine.model import BaseModule, Sequential
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
@@ -15,6 +14,7 @@ from torch import Tensor
 from ..link import ZoomedBatch, claim_link, model_under_construction
 from ..registry import MODELS
 from ..warps import identity_warp, unzoom_feature
+from ..warps.compat import is_compiling
 from .frame import frame_of
 from .levels import UnzoomedLevels
 
@@ -96,7 +96,7 @@ class UnzoomNeck(BaseModule):
         _check_batch(features[0], batch)
         unzoom = partial(self._unzoom, batch=batch)
         # Heads read all that a stock neck gives, but not all that a backbone does.
-        if self.inner is None and not torch.compiler.is_compiling():
+        if self.inner is None and not is_compiling():
             return UnzoomedLevels(features, unzoom)
         return tuple(map(unzoom, features))
 

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .compat import is_compiling
+
 # Where the widest triangle may not be asked for (that would wait for an accelerator), it is taken
 # for at most this many times that of a uniform resize.
 _MAX_MINIFICATION = 4
@@ -33,7 +35,7 @@ def triangle_weights(position: Tensor, scale: Tensor, count: int) -> tuple[Tenso
     """
     limit = min(max(math.ceil(_MAX_MINIFICATION * count / len(position)), 1), count)
     scale = scale.clamp(1, limit)
-    on_host = scale.device.type == 'cpu' and not torch.compiler.is_compiling()
+    on_host = scale.device.type == 'cpu' and not is_compiling()
     reach = int(scale.detach().max().ceil()) if on_host else limit
     offset = torch.arange(-reach, reach + 1, device=position.device)
     index = position.detach().round().long()[:, None] + offset

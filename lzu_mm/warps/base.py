@@ -18,6 +18,8 @@ from typing import Any, Callable, Hashable
 import torch
 from torch import Tensor
 
+from .compat import is_compiling
+
 # Enough for all levels of a few sizes of images; a dataset may hold thousands.
 _MAX_KNOWN = 64
 
@@ -75,7 +77,7 @@ class Warp(ABC):
         Returns:
             What was made.
         """
-        if self.knots_like.requires_grad or torch.compiler.is_compiling():
+        if self.knots_like.requires_grad or is_compiling():
             return make()
         if key not in self._known:
             if len(self._known) >= _MAX_KNOWN:

@@ -8,6 +8,7 @@ from torch import Tensor
 from .attraction import bilinear_knots, separable_knots
 from .base import Warp
 from .bilinear import BilinearWarp
+from .compat import is_compiling
 from .equalise import equalising_knots
 from .magnification import bound_bilinear, bound_separable
 from .separable import SeparableWarp
@@ -100,7 +101,7 @@ def _check_method(method: str, uniform_share: float, anti_crop: bool, separable:
 
 
 def _check_values(saliency: Tensor) -> None:
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return
     values = saliency.detach()
     # NaN fails both comparisons.

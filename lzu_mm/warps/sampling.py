@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .compat import is_compiling
+
 # Elements of a band of source rows: a megabyte as float32.
 _BAND = 2**18
 # Channels that are sampled at once on a CPU.
@@ -91,7 +93,7 @@ def sample_axes(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
     with torch.autocast(image.device.type, enabled=False):
         rows, columns = _neighbours(y, image.shape[2]), _neighbours(x, image.shape[3])
         needs_gradient = any(tensor.requires_grad for tensor in (image, x, y))
-        if torch.compiler.is_compiling() or (needs_gradient and torch.is_grad_enabled()):
+        if is_compiling() or (needs_gradient and torch.is_grad_enabled()):
             return _sample_band(image, columns, rows)
         dtype = image.dtype if image.is_floating_point() else y.dtype
         sampled = torch.empty(
