@@ -1,27 +1,38 @@
 """The link by which a zoom data preprocessor hands its warps to the unzoom neck.
 
-Stock detectors hand neither samples nor warps to the neck, so both ends share one object. They meet
-when the model is built: ``BaseModel.__init__`` builds the data preprocessor, which makes a link,
-before the neck, which claims it. Nothing global is read in forward. A deep copy of a model (EMA)
-holds a link of its own, shared by the copies of both ends.
+Stock detectors hand neither samples nor warps to the neck, so both ends share a link. It is handed
+over (``UnzoomNeck(link=preprocessor.link)``), or found by :func:`find_link` while a registry builds
+a model: ``BaseModel.__init__`` builds the data preprocessor, which makes the link, before the neck.
+
+A batch is known by its tensors: the canvas that the preprocessor hands out, and what a followed
+backbone makes of it. Features of another batch, thread or canvas are therefore told apart, and
+nothing is kept alive. A deep copy of a model (EMA) holds a link of its own, shared by the copies of
+both ends.
 """
 
 from __future__ import annotations
 
 import inspect
-import weakref
-from dataclasses import dataclass
-from typing import Any
+import threading
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any, Iterator, Mapping
 
-from mmengine.model import BaseModel
-from torch import Tensor
+import torch
+from mmengine.model import BaseModel, BaseTTAModel
+from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from .warps import Warp
+from .warps.compat import is_compiling
+
+# Pixels along each axis of the canvas by which a copy of it is recognised.
+_SAMPLED = 16
 
 
 @dataclass
 class ZoomedBatch:
-    """What the neck must know of the batch that the preprocessor zoomed last.
+    """What the neck must know of a batch that was zoomed.
 
     Attributes:
         warp: The warps of the N images, or one for all, or None where all are the identity.
@@ -31,6 +42,7 @@ class ZoomedBatch:
         saliency: What the warps were made from, shape (N, 1, h_S, w_S), or (1, 1, h_S, w_S) for
             all; None as the warp.
         unzoom: Whether features are to be unzoomed, not labels to be warped.
+        skipped: Whether ``zoom.train_prob`` left the batch out, which is resized uniformly.
     """
 
     warp: Warp | None
@@ -39,94 +51,251 @@ class ZoomedBatch:
     align_corners: bool
     saliency: Tensor | None = None
     unzoom: bool = True
+    skipped: bool = False
+
+    def repeat(self, times: int) -> ZoomedBatch:
+        """The batch several times over, as a backbone with parallel branches stacks it."""
+        warp = self.warp
+        if warp is not None and len(warp) > 1:
+            warp = warp.index(torch.arange(len(warp)).repeat(times))
+        return replace(self, warp=warp, content=self.content * times)
 
 
 class WarpLink:
-    """A slot for the last zoomed batch, shared by a preprocessor and a neck.
+    """Tells which zoomed batch tensors belong to; shared by a preprocessor and a neck.
 
     Attributes:
-        batch: The last zoomed batch; None before the first.
         claimed: Whether a neck reads the link.
     """
 
     def __init__(self) -> None:
-        global _newest
-        self.batch: ZoomedBatch | None = None
         self.claimed = False
-        _newest = weakref.ref(self)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._batches = WeakTensorKeyDictionary()
+        self._own = threading.local()
+
+    @property
+    def batch(self) -> ZoomedBatch | None:
+        """The batch that this thread zoomed last; None before the first."""
+        return getattr(self._own, 'batch', None)
+
+    def publish(self, canvas: Tensor, batch: ZoomedBatch) -> None:
+        """Note a batch that was zoomed.
+
+        Args:
+            canvas: Its padded images, shape (N, C, H, W), as they are handed to the model.
+            batch: What the neck must know of it.
+        """
+        self._batches[canvas] = batch
+        self._own.batch = batch
+        self._own.pixels = _sample(canvas).clone()
+        self._own.passed = False
+
+    def follow(self, backbone: nn.Module) -> None:
+        """From now on, know what a backbone makes of a batch."""
+        if not any(getattr(hook, '__self__', None) is self for hook in _hooks(backbone)):
+            backbone.register_forward_hook(self._pass, with_kwargs=True)
+
+    def batch_of(self, values: Any) -> ZoomedBatch | None:
+        """The batch that tensors belong to.
+
+        Where the way of tensors cannot be followed (compiled or traced code, a neck without a
+        backbone), it is the one that this thread zoomed last.
+
+        Args:
+            values: A canvas, or what a followed backbone made of one.
+
+        Returns:
+            The batch, or None if nobody zoomed the images.
+        """
+        if is_traced():
+            return self.batch
+        for tensor in _tensors(values):
+            if tensor in self._batches:
+                return self._batches[tensor]
+        return None if getattr(self._own, 'passed', True) else self.batch
+
+    def mark(self, values: Any, batch: ZoomedBatch) -> None:
+        """Note that tensors belong to a batch."""
+        for tensor in _tensors(values):
+            self._batches[tensor] = batch
+
+    def _pass(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict, output: Any) -> None:
+        if is_traced():
+            return
+        self._own.passed = True
+        images = next(_tensors((args, kwargs)), None)
+        batch = None if images is None else self._batch_of_images(images)
+        if batch is not None:
+            self.mark(output, batch)
+
+    def _batch_of_images(self, images: Tensor) -> ZoomedBatch | None:
+        if images in self._batches:
+            return self._batches[images]
+        # Wrappers (mixed precision, memory formats) may hand on a copy.
+        batch, found = self.batch, _sample(images)
+        if (
+            batch is None
+            or images.shape[2:] != batch.canvas
+            or found.shape != self._own.pixels.shape
+        ):
+            return None
+        return batch if torch.equal(found, self._own.pixels.to(found)) else None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> WarpLink:
         # Warps may carry gradients, which cannot be copied, and belong to a batch, not to a model.
-        copied = memo[id(self)] = WarpLink.__new__(WarpLink)
-        copied.batch = None
+        copied = memo[id(self)] = WarpLink()
         copied.claimed = self.claimed
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        return {'batch': None, 'claimed': self.claimed}
+        return {'claimed': self.claimed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
 
 
-# Read only while a neck is built outside of a model, by hand.
-_newest: weakref.ref[WarpLink] | None = None
-
-
-def claim_link() -> WarpLink:
-    """Find the link for a neck that is being built, and note that it is read.
-
-    Returns:
-        See :func:`find_link`.
-
-    Raises:
-        RuntimeError: If there is no zoom data preprocessor to link with.
-    """
-    link = find_link('UnzoomNeck', 'remove UnzoomNeck from model.neck')
-    link.claimed = True
-    return link
+def is_traced() -> bool:
+    """Whether tensors stand for others: in code that is compiled, exported or traced."""
+    return is_compiling() or torch.jit.is_tracing()
 
 
 def find_link(reader: str, otherwise: str) -> WarpLink:
     """Find the link for a part of a model that is being built.
+
+    Where a model is built inside another (distillation, semi-supervision, tracking), the outermost
+    one preprocesses the data.
 
     Args:
         reader: Name of the part, for the error.
         otherwise: What else to do about the error.
 
     Returns:
-        The link of the data preprocessor of the model under construction. Outside of a model, the
-        link of the zoom preprocessor built last, if no other neck has claimed it.
+        The link of the data preprocessor of the model under construction.
 
     Raises:
         RuntimeError: If there is no zoom data preprocessor to link with.
     """
-    model, _ = model_under_construction()
-    if model is not None:
-        link = getattr(model.data_preprocessor, 'link', None)
-    else:
-        link = _newest() if _newest is not None else None
-        link = None if link is None or link.claimed else link
-    if not isinstance(link, WarpLink):
+    models = models_under_construction()
+    links = [link_in(model) for model, _ in models]
+    if links and links[-1] is not None:
+        return links[-1]
+    if not any(links):
         raise RuntimeError(
             f'{reader} found no zoom data preprocessor to link with. Set '
             "model.data_preprocessor.type to 'lzu_mm.ZoomDetDataPreprocessor' "
-            f'(lzu_mm.ZoomSegDataPreProcessor, lzu_mm.ZoomDet3DDataPreprocessor), or {otherwise}.'
+            '(lzu_mm.ZoomSegDataPreProcessor, lzu_mm.ZoomDet3DDataPreprocessor), hand the link of '
+            f'a preprocessor over (link=preprocessor.link), or {otherwise}.'
         )
-    return link
+    raise RuntimeError(_never_called(models))
 
 
-def model_under_construction() -> tuple[BaseModel | None, dict[str, Any]]:
-    """Find the model whose ``__init__`` is running.
+def link_in(model: nn.Module) -> WarpLink | None:
+    """The link of a model's data preprocessor, or of one that it wraps (multi-branch)."""
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    parts = preprocessor.modules() if isinstance(preprocessor, nn.Module) else ()
+    links = (vars(part).get('link') for part in parts)
+    return next((link for link in links if isinstance(link, WarpLink)), None)
+
+
+def backbone_to_follow() -> nn.Module | None:
+    """The backbone that feeds the neck under construction.
+
+    Models build a backbone before its neck, so that it is the one that has no neck yet: the
+    model's own, or that of a member, such as the teacher of LAD.
+    """
+    for model, _ in models_under_construction()[:1]:
+        members = [model, *(value for value in _members(model) if isinstance(value, nn.Module))]
+        for member in members:
+            backbone = getattr(member, 'backbone', None)
+            if isinstance(backbone, nn.Module) and getattr(member, 'neck', None) is None:
+                return backbone
+    return None
+
+
+def models_under_construction() -> list[tuple[BaseModel, dict[str, Any]]]:
+    """The models whose ``__init__`` is running, the innermost first.
 
     Registries pass no parent to what they build, so that the call stack is the one place where a
-    part learns which model it is built for.
+    part learns which model it is built for. Wrappers for test-time augmentation are left out: they
+    leave preprocessing to the model inside.
 
     Returns:
-        The innermost model under construction and the local variables of its ``__init__``;
-        None and an empty dict where there is none.
+        Each with the arguments and local variables of its ``__init__``.
     """
+    found: dict[int, tuple[BaseModel, dict[str, Any]]] = {}
+    for owner, frame in _running_models():
+        if frame.f_code.co_name == '__init__' and not isinstance(owner, BaseTTAModel):
+            _, inner = found.get(id(owner), (owner, {}))
+            found[id(owner)] = (owner, {**frame.f_locals, **inner})
+    return list(found.values())
+
+
+def refuse_unused_zoom() -> None:
+    """Refuse a zoom data preprocessor that would never be called.
+
+    Raises:
+        RuntimeError: If it is built for a model inside another, which does not zoom.
+    """
+    models = models_under_construction()
+    if len(models) > 1 and link_in(models[-1][0]) is None:
+        raise RuntimeError(_never_called(models))
+
+
+def in_tensor_mode() -> bool:
+    """Whether a model is running in mode ``tensor``, as to count FLOPs."""
+    for _, frame in _running_models():
+        name = frame.f_code.co_name
+        if name in ('_forward', 'loss', 'predict'):
+            return name == '_forward'
+        if name == 'forward':
+            return frame.f_locals.get('mode') == 'tensor'
+    return False
+
+
+def _running_models() -> Iterator[tuple[BaseModel, FrameType]]:
+    """Models in whose methods the call stack is, the innermost first."""
     frame = inspect.currentframe()
     while frame is not None:
         owner = frame.f_locals.get('self')
-        if frame.f_code.co_name == '__init__' and isinstance(owner, BaseModel):
-            return owner, frame.f_locals
+        if isinstance(owner, BaseModel):
+            yield owner, frame
         frame = frame.f_back
-    return None, {}
+
+
+def _never_called(models: list[tuple[BaseModel, dict[str, Any]]]) -> str:
+    inner, outer = type(models[0][0]).__name__, type(models[-1][0]).__name__
+    return (
+        f'The zoom of {inner} would never run: {outer}, which it is built into, preprocesses the '
+        f"data. Set the outer model.data_preprocessor.type to 'lzu_mm.ZoomDetDataPreprocessor' (in "
+        'a MultiBranchDataPreprocessor, its data_preprocessor.type), if it takes a '
+        'DetDataPreprocessor; else (trackers) keep the stock data_preprocessor and neck of the '
+        'model inside.'
+    )
+
+
+def _sample(canvas: Tensor) -> Tensor:
+    h, w = canvas.shape[-2:]
+    return canvas.detach()[..., :: max(h // _SAMPLED, 1), :: max(w // _SAMPLED, 1)]
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, (list, tuple)):
+        for value in values:
+            yield from _tensors(value)
+    elif isinstance(values, Mapping):
+        yield from _tensors(tuple(values.values()))
+
+
+def _hooks(module: nn.Module) -> Iterator[Any]:
+    return iter(module._forward_hooks.values())
+
+
+def _members(model: nn.Module) -> list[Any]:
+    """Modules of a model, those that it hides from ``children()`` among them."""
+    return [*vars(model).values(), *model.children()]

@@ -8,19 +8,20 @@ taken place (LZU, Thavamani et al., CVPR 2023).
 from __future__ import annotations
 
 import warnings
+from random import Random
 from typing import Any
 
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from ..link import WarpLink, ZoomedBatch, model_under_construction
+from ..link import WarpLink, ZoomedBatch, models_under_construction, refuse_unused_zoom
 from ..registry import MODELS
 from ..saliency import BaseSaliency
 from ..saliency.estimation.magnification import same_aspect
 from ..warps import Warp, saliency_to_warp, zoom_image
 from .settings import ZoomSettings
-from .unsupported import refuse_unsupported
+from .unsupported import refuse_nested, refuse_unsupported
 
 
 class ZoomMixin(BaseDataPreprocessor):
@@ -41,7 +42,9 @@ class ZoomMixin(BaseDataPreprocessor):
 
     def __init__(self, *args: Any, zoom: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        refuse_unsupported(type(model_under_construction()[0]))
+        refuse_unused_zoom()
+        for model, _ in models_under_construction():
+            refuse_unsupported(type(model))
         if not zoom or 'saliency' not in zoom:
             raise ValueError(
                 f'{type(self).__name__} needs zoom=dict(scale=0.5, saliency=dict(type=...)) in '
@@ -54,9 +57,12 @@ class ZoomMixin(BaseDataPreprocessor):
                 f'{list(ZoomSettings.__dataclass_fields__)}'
             )
         self.zoom = ZoomSettings(**zoom)
+        refuse_nested(self.zoom.labels)
         self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
         self._aspect = self._choose_aspect() if self.zoom.size == 'auto' else (1.0, 1.0)
         self.link = WarpLink()
+        # Not torch's generator: the processes of a distributed training draw alike.
+        self._draw = Random(0)
         self._shared_warps: dict[tuple[int, ...], tuple[Tensor, Warp, Tensor]] = {}
         self._warned_unlinked = False
 
@@ -78,13 +84,16 @@ class ZoomMixin(BaseDataPreprocessor):
         data = self.cast_data(data)
         images = list(self.get_images(data))
         samples = data.get('data_samples')
-        warp, saliency = self.warp(images, samples, training)
+        skipped = training and not self._draws_zoom()
+        warp, saliency = (None, None) if skipped else self.warp(images, samples, training)
         warps = _each(warp, len(images))
         sizes = [self.zoom.output_size(_size(image), self._aspect) for image in images]
         zoomed = [
             zoom_image(image, own, size, self.zoom.align_corners, self.zoom.antialias)
             for image, own, size in zip(images, warps, sizes)
         ]
+        if training:
+            zoomed[0] = self._keep_in_graph(zoomed[0])
         data = self.set_images(data, zoomed)
         if samples is not None:
             if self.zoom.labels == 'resized':
@@ -96,7 +105,7 @@ class ZoomMixin(BaseDataPreprocessor):
                 for sample, image, size, own in zip(samples, images, sizes, warps)
             ]
         output = super().forward(data, training)
-        self._publish(warp, sizes, output, saliency)
+        self._publish(warp, sizes, output, saliency, skipped)
         if output.get('data_samples'):
             self.saliency.remember(output['data_samples'], training)
         return output
@@ -115,7 +124,7 @@ class ZoomMixin(BaseDataPreprocessor):
             A batch of warps, one for all images that are looked at alike, or None where every warp
             is the identity; and the saliency that they were made from.
         """
-        if self.saliency.is_uniform or not self._zooms(training):
+        if self.saliency.is_uniform or (self.zoom.train_only and not training):
             return None, None
         shared = self.saliency.shared(samples)
         if shared is not None:
@@ -138,10 +147,16 @@ class ZoomMixin(BaseDataPreprocessor):
         saliency = shared[0].float()
         return same_aspect(saliency[0, 0], saliency_to_warp(saliency, **self.zoom.warp_options()))
 
-    def _zooms(self, training: bool) -> bool:
-        if training and self.zoom.train_prob < 1:
-            return torch.rand(()).item() < self.zoom.train_prob
-        return training or not self.zoom.train_only
+    def _keep_in_graph(self, image: Tensor) -> Tensor:
+        """Let the image depend on all that learns, as DDP wants of every parameter in every step.
+
+        Some batches are left out by ``train_prob``, and some have no box to look at.
+        """
+        learned = [p for p in self.saliency.parameters() if p.requires_grad]
+        return image + sum(p.flatten()[:0].sum() for p in learned) if learned else image
+
+    def _draws_zoom(self) -> bool:
+        return self.zoom.train_prob == 1 or self._draw.random() < self.zoom.train_prob
 
     def _shared_warp(self, source: Tensor, flipped: tuple[int, ...]) -> tuple[Warp, Tensor]:
         """The warp of an unchanging map; made once, it keeps the grids that were made from it."""
@@ -195,20 +210,23 @@ class ZoomMixin(BaseDataPreprocessor):
         sizes: list[tuple[int, int]],
         output: dict[str, Any],
         saliency: Tensor | None,
+        skipped: bool,
     ) -> None:
-        h, w = self.get_canvas(output).shape[-2:]
+        canvas = self.get_canvas(output)
         samples = output.get('data_samples')
         if samples and all(sample is not None for sample in samples):
             # Batch augmentations may have resized the batch since.
             sizes = [tuple(sample.metainfo['img_shape'][:2]) for sample in samples]
-        self.link.batch = ZoomedBatch(
+        batch = ZoomedBatch(
             warp,
             sizes,
-            (h, w),
+            _size(canvas),
             self.zoom.align_corners,
             saliency,
             unzoom=self.zoom.labels == 'resized',
+            skipped=skipped,
         )
+        self.link.publish(canvas, batch)
 
     def _warn_if_unlinked(self) -> None:
         if self.link.claimed or self._warned_unlinked or self.zoom.labels == 'warped':

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..link import find_link
+from ..link import WarpLink, backbone_to_follow, find_link
 from ..registry import MODELS
 from ..saliency import label_boundaries
 
@@ -26,6 +26,8 @@ class SaliencyEdgeHead(BaseModule):
         loss_weight: Factor of the loss.
         sigma: Standard deviation of the blur, in saliency cells, above 0.
         ignore_index: The label of pixels without a class.
+        link: The ``link`` of the zoom data preprocessor; by default that of the model that the head
+            is built for.
 
     Raises:
         RuntimeError: If the model has no zoom data preprocessor.
@@ -33,23 +35,30 @@ class SaliencyEdgeHead(BaseModule):
     """
 
     def __init__(
-        self, loss_weight: float = 100.0, sigma: float = 1.0, ignore_index: int = 255
+        self,
+        loss_weight: float = 100.0,
+        sigma: float = 1.0,
+        ignore_index: int = 255,
+        link: WarpLink | None = None,
     ) -> None:
         super().__init__()
         if not sigma > 0:
             raise ValueError(f'auxiliary_head.sigma must be above 0 saliency cells, got {sigma}')
-        self.link = find_link(
+        self.link = link or find_link(
             'SaliencyEdgeHead', 'remove SaliencyEdgeHead from the auxiliary heads'
         )
+        backbone = backbone_to_follow()
+        if backbone is not None:
+            self.link.follow(backbone)
         self.loss_weight = loss_weight
         self.sigma = sigma
         self.ignore_index = ignore_index
 
     def loss(self, inputs: Any, batch_data_samples: Sequence[Any], train_cfg: Any) -> dict:
-        """The loss of the batch that was zoomed last.
+        """The loss of a batch; 0 if ``zoom.train_prob`` left it out.
 
         Args:
-            inputs: Not looked at.
+            inputs: Levels of the backbone, which tell the batch.
             batch_data_samples: Samples with the labels of the source images.
             train_cfg: Not looked at.
 
@@ -59,7 +68,10 @@ class SaliencyEdgeHead(BaseModule):
         Raises:
             ValueError: If there is no saliency to teach, or no source labels to teach from.
         """
-        saliency = None if self.link.batch is None else self.link.batch.saliency
+        batch = self.link.batch_of(inputs) or self.link.batch
+        if batch is not None and batch.skipped:
+            return {'loss_edge': torch.zeros((), device=_device(batch_data_samples))}
+        saliency = None if batch is None else batch.saliency
         if saliency is None or not saliency.requires_grad:
             raise ValueError(
                 'SaliencyEdgeHead teaches a saliency that learns: set zoom.saliency to '
@@ -80,6 +92,10 @@ class SaliencyEdgeHead(BaseModule):
         """Blurred boundaries of labels (1, H, W) at the size of the saliency: (1, h_S, w_S)."""
         edges = label_boundaries(labels, self.ignore_index).float()
         return _blur(F.adaptive_avg_pool2d(edges, size), self.sigma)
+
+
+def _device(samples: Sequence[Any]) -> torch.device:
+    return samples[0].gt_sem_seg.data.device
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:

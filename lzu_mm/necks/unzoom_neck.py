@@ -9,26 +9,36 @@ from typing import Any, Mapping, Sequence
 from mmengine.model import BaseModule, Sequential
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..link import ZoomedBatch, claim_link, model_under_construction
+from ..link import (
+    WarpLink,
+    ZoomedBatch,
+    backbone_to_follow,
+    find_link,
+    in_tensor_mode,
+    is_traced,
+    models_under_construction,
+)
 from ..registry import MODELS
 from ..warps import identity_warp, unzoom_feature
-from ..warps.compat import is_compiling
 from .frame import frame_of
-from .levels import UnzoomedLevels
+from .levels import UnzoomedLevels, level_maps, map_level
 
-_INNER = 'inner.'
+# What a module keeps its members in.
+_MEMBERS = ('_modules', '_parameters', '_buffers', '_non_persistent_buffers_set', '_version')
 
 
 @MODELS.register_module()
 class UnzoomNeck(BaseModule):
     """Runs a stock neck, then unzooms its levels (LZU, Thavamani et al., CVPR 2023).
 
-    The neck reads the warps of the model's zoom data preprocessor. It keeps no weights of its own
-    and hides its level in the state dict both ways: stock checkpoints load strictly, and what is
-    saved loads into the stock model. Without a preprocessed batch (``get_flops``) it does nothing
-    but run the stock neck, and warns once.
+    The neck reads the warps of the model's zoom data preprocessor. It has the weights of the stock
+    neck under their stock names, and none besides: stock checkpoints load strictly, what is saved
+    loads into the stock model, and keys such as ``neck.fpn_convs`` in ``paramwise_cfg`` match.
+
+    Features whose images no zoom data preprocessor has seen are refused. In mode ``tensor`` of a
+    model that has never zoomed (``get_flops``) they stay as they are, with a warning.
 
     Args:
         inner: Type of the stock neck, such as ``'FPN'`` (a scope such as ``'mmdet.FPN'`` may
@@ -40,6 +50,9 @@ class UnzoomNeck(BaseModule):
         frame: Cells to lay for each cell of a level, along both axes or (along y, along x). Strides
             shrink by as much, so that the strides of the heads must follow; ``tools/zoomify.py``
             writes them.
+        link: The ``link`` of the zoom data preprocessor; by default that of the model that the neck
+            is built for. Outside of a model, ``link.follow(backbone)`` lets the neck tell batches
+            apart.
         **inner_kwargs: Arguments of the stock neck, if ``inner`` is a type; a child config inherits
             them.
 
@@ -54,80 +67,115 @@ class UnzoomNeck(BaseModule):
         inner: str | dict[str, Any] | Sequence[dict[str, Any]] | None = None,
         antialias: bool = False,
         frame: float | Sequence[float] = 1,
+        link: WarpLink | None = None,
         **inner_kwargs: Any,
     ) -> None:
         super().__init__()
-        self.link = claim_link()
+        self.link = link or find_link('UnzoomNeck', 'remove UnzoomNeck from model.neck')
+        self.link.claimed = True
+        backbone = backbone_to_follow()
+        if backbone is not None:
+            self.link.follow(backbone)
+        # TridentNet's stacks its branches along the batch.
+        self._branches: int = getattr(backbone, 'num_branch', 1)
         _refuse_slide_inference()
         if inner_kwargs and not isinstance(inner, str):
             raise ValueError(
                 f'UnzoomNeck has no inner neck to give {sorted(inner_kwargs)} to: set '
                 "model.neck.inner to the stock neck's type, or them in the config(s) it holds"
             )
-        self.inner = None if inner is None else _build_inner(inner, inner_kwargs)
+        self.inner: Any = None
+        if inner is not None:
+            self._take_over(_build_inner(inner, inner_kwargs))
         self.antialias = antialias
         self.frame = frame_of(frame)
         self._warned_identity = False
-        if inner is not None:
-            self._register_load_state_dict_pre_hook(self._add_level)
 
-    def forward(self, inputs: Any) -> Sequence[Tensor]:
+    def _take_over(self, inner: nn.Module) -> None:
+        """Hold a stock neck, and its members as one's own."""
+        object.__setattr__(self, 'inner', inner)
+        for name in _MEMBERS:
+            object.__setattr__(self, name, getattr(inner, name))
+
+    def forward(self, inputs: Any) -> Any:
         """Run the stock neck and unzoom.
 
         Args:
-            inputs: Levels of the backbone, each (N, C, h, w).
+            inputs: Levels of the backbone, each (N, C, h, w); a level may be a list of such a map
+                and tensors without a place (class tokens), which stay.
 
         Returns:
-            Unzoomed levels, each (N, C, h, w).
+            Unzoomed levels; one tensor if the backbone and the stock neck give one.
 
         Raises:
-            RuntimeError: If the features are not those of the batch that was zoomed last.
+            RuntimeError: If nobody zoomed the images of the features.
             TypeError: If the inner neck gives no such levels.
         """
+        batch = self.link.batch_of(inputs)
         features = inputs if self.inner is None else self.inner(inputs)
-        features = (features,) if isinstance(features, Tensor) else tuple(features)
-        self._check_levels(features)
-        batch = self.link.batch
+        levels = (features,) if isinstance(features, Tensor) else tuple(features)
+        count = self._count_images(levels)
         if batch is None:
-            self._warn_identity()
+            self._stay_unseen()
             return features
+        batch = self._fit(batch, count)
         if not batch.unzoom or (batch.warp is None and self.frame == (1, 1)):
             return features
-        _check_batch(features[0], batch)
-        unzoom = partial(self._unzoom, batch=batch)
+        unzoom = partial(map_level, partial(self._unzoom, batch=batch))
+        if isinstance(features, Tensor):
+            return unzoom(features)
         # Heads read all that a stock neck gives, but not all that a backbone does.
-        if self.inner is None and not is_compiling():
-            return UnzoomedLevels(features, unzoom)
-        return tuple(map(unzoom, features))
+        if self.inner is None and not is_traced():
+            return UnzoomedLevels(levels, unzoom)
+        return tuple(map(unzoom, levels))
 
-    def state_dict(
-        self,
-        *args: Any,
-        destination: dict[str, Any] | None = None,
-        prefix: str = '',
-        keep_vars: bool = False,
-    ) -> dict[str, Any]:
-        """The stock neck's state dict; see ``torch.nn.Module.state_dict``."""
+    def init_weights(self) -> None:
+        """Initialise the stock neck."""
+        info = vars(self).get('_params_init_info')
+        if info is not None and self.inner is not None:
+            # A model notes in all its modules how they were initialised.
+            self.inner._params_init_info = info
+        if hasattr(self.inner, 'init_weights'):
+            self.inner.init_weights()
         if self.inner is not None:
-            return self.inner.state_dict(
-                *args, destination=destination, prefix=prefix, keep_vars=keep_vars
-            )
-        return super().state_dict(
-            *args, destination=destination, prefix=prefix, keep_vars=keep_vars
-        )
+            vars(self.inner).pop('_params_init_info', None)
+        self.is_init = True
 
-    @staticmethod
-    def _add_level(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-        for key in [key for key in state_dict if key.startswith(prefix)]:
-            state_dict[prefix + _INNER + key[len(prefix) :]] = state_dict.pop(key)
+    def train(self, mode: bool = True) -> UnzoomNeck:
+        """See ``torch.nn.Module.train``."""
+        super().train(mode)
+        if self.inner is not None:
+            self.inner.train(mode)
+        return self
 
-    def _check_levels(self, features: tuple[Any, ...]) -> None:
-        if not all(isinstance(feature, Tensor) and feature.dim() == 4 for feature in features):
+    def _save_to_state_dict(self, *args: Any) -> None:
+        own = super()._save_to_state_dict
+        (own if self.inner is None else self.inner._save_to_state_dict)(*args)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        own = super()._load_from_state_dict
+        (own if self.inner is None else self.inner._load_from_state_dict)(*args)
+
+    def _count_images(self, levels: tuple[Any, ...]) -> int:
+        maps = [level_maps(level) for level in levels]
+        if not maps or not all(maps):
             source = 'the backbone' if self.inner is None else type(self.inner).__name__
             raise TypeError(
                 f'UnzoomNeck unzooms levels (N, C, h, w), which {source} does not give: a model '
                 'without them cannot be unzoomed. Remove UnzoomNeck from model.neck'
             )
+        return len(maps[0][0])
+
+    def _fit(self, batch: ZoomedBatch, count: int) -> ZoomedBatch:
+        zoomed = len(batch.content)
+        if count == zoomed:
+            return batch
+        if count == zoomed * self._branches:
+            return batch.repeat(self._branches)
+        raise RuntimeError(
+            f'UnzoomNeck got features of {count} images, but the data preprocessor zoomed {zoomed} '
+            'last. Pass every batch through model.data_preprocessor right before the model.'
+        )
 
     def _unzoom(self, feature: Tensor, batch: ZoomedBatch) -> Tensor:
         warp = identity_warp(feature) if batch.warp is None else batch.warp
@@ -141,18 +189,23 @@ class UnzoomNeck(BaseModule):
             self.frame,
         )
 
-    def _warn_identity(self) -> None:
+    def _stay_unseen(self) -> None:
+        if self.link.batch is not None or not in_tensor_mode():
+            raise RuntimeError(
+                'UnzoomNeck got features of images that the zoom data preprocessor of its model '
+                'has not handed out. Pass every batch through model.data_preprocessor, and what it '
+                'returns to the model.'
+            )
         if not self._warned_identity:
             self._warned_identity = True
             warnings.warn(
                 'UnzoomNeck got features of a batch that no zoom data preprocessor has seen, and '
-                'leaves them as they are. Fine to count FLOPs; else pass the data through '
-                'model.data_preprocessor first.',
+                'leaves them as they are. Fine to count FLOPs.',
                 stacklevel=3,
             )
 
 
-def _build_inner(inner: Any, arguments: dict[str, Any]) -> Any:
+def _build_inner(inner: Any, arguments: dict[str, Any]) -> nn.Module:
     """Build a stock neck, or several in a row as registries do, with the same state dict."""
     if isinstance(inner, str):
         return _build_neck({'type': inner, **arguments})
@@ -161,14 +214,14 @@ def _build_inner(inner: Any, arguments: dict[str, Any]) -> Any:
     )
 
 
-def _build_neck(config: Mapping[str, Any]) -> Any:
+def _build_neck(config: Mapping[str, Any]) -> nn.Module:
     """Build a stock neck in the scope it comes from: given, the run's, the model's, or any."""
     name = config['type']
     if isinstance(name, str) and '.' not in name:
-        model, _ = model_under_construction()
         scope = DefaultScope.get_current_instance()
         scopes = [scope.scope_name] if scope is not None else []
-        scopes += [parent.__module__.split('.')[0] for parent in type(model).__mro__]
+        for model, _ in models_under_construction()[:1]:
+            scopes += [parent.__module__.split('.')[0] for parent in type(model).__mro__]
         scopes += ['mmdet', 'mmseg', 'mmdet3d']
         found = (f'{scope}.{name}' for scope in scopes if ROOT_MODELS.get(f'{scope}.{name}'))
         config = {**config, 'type': next(found, name)}
@@ -176,19 +229,10 @@ def _build_neck(config: Mapping[str, Any]) -> Any:
 
 
 def _refuse_slide_inference() -> None:
-    _, arguments = model_under_construction()
-    test_cfg = arguments.get('test_cfg')
-    if isinstance(test_cfg, Mapping) and test_cfg.get('mode') == 'slide':
-        raise ValueError(
-            'Slide inference crops the zoomed image, but UnzoomNeck unzooms whole images. Set '
-            "model.test_cfg to dict(_delete_=True, mode='whole')."
-        )
-
-
-def _check_batch(feature: Tensor, batch: ZoomedBatch) -> None:
-    if feature.shape[0] != len(batch.content):
-        raise RuntimeError(
-            f'UnzoomNeck got features of {feature.shape[0]} images, but the data preprocessor '
-            f'zoomed {len(batch.content)} last. Pass every batch through model.data_preprocessor '
-            'right before the model.'
-        )
+    for _, arguments in models_under_construction()[:1]:
+        test_cfg = arguments.get('test_cfg')
+        if isinstance(test_cfg, Mapping) and test_cfg.get('mode') == 'slide':
+            raise ValueError(
+                'Slide inference crops the zoomed image, but UnzoomNeck unzooms whole images. Set '
+                "model.test_cfg to dict(_delete_=True, mode='whole')."
+            )

@@ -28,8 +28,7 @@ def head_of(saliency, **settings):
             type='lzu_mm.ZoomSegDataPreProcessor', size=(8, 8), zoom=dict(scale=1, saliency=LEARNED)
         )
     )
-    head = SaliencyEdgeHead(**settings)
-    assert head.link is module.link
+    head = SaliencyEdgeHead(link=module.link, **settings)
     module(batch('pspnet', [(8, 8)]), True)
     head.link.batch.saliency = saliency
     return head
