@@ -79,7 +79,7 @@ def cell_axes(
 
 def frame_cells(cells: tuple[int, int], frame: Frame) -> tuple[int, int]:
     """(h, w) of a frame over a level of (h, w) cells, at least one each."""
-    h, w = (max(round(n * factor), 1) for n, factor in zip(cells, frame))
+    h, w = (max(round(float(n * factor)), 1) for n, factor in zip(cells, frame))
     return h, w
 
 
