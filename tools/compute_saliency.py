@@ -204,7 +204,8 @@ def compute(args: Namespace) -> None:
 
 def print_magnification(found: DatasetSaliency, zoom: dict) -> None:
     """Say how much larger than by a uniform resize objects get: will it help?"""
-    settings = ZoomSettings(**{'scale': 1.0, **zoom, 'saliency': {}})
+    # Neither scale nor size changes the warp.
+    settings = ZoomSettings(**{**zoom, 'saliency': {}, 'scale': 1.0, 'size': None})
     warp = saliency_to_warp(found.map[None, None], **settings.warp_options())
     if len(found.boxes):
         factors, weights = magnification(found.boxes, warp), None
