@@ -73,7 +73,7 @@ def build_preprocessor(cfg: Config) -> ZoomMixin:
 
 
 def main() -> None:
-    """Browse."""
+    """Draw or show the pictures."""
     args = parse_args()
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})

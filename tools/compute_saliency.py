@@ -2,7 +2,7 @@
 """Compute the fixed saliency S_D of a dataset, from the boxes or label maps of its training set.
 
 Reads the training set of any config of MMDetection, MMSegmentation or MMDetection3D and writes the
-file that lzu_mm.FixedSaliency reads, with a picture of it beside. Examples:
+file that lzu_mm.FixedSaliency reads, with a picture beside it. Examples:
     python tools/compute_saliency.py configs/pspnet/lzu-fixed_pspnet_r50-d8_cityscapes-256x256.py
     python tools/compute_saliency.py CONFIG --out data/saliency/mine.npz --grid-shape 27 48
 """
@@ -118,7 +118,7 @@ def made_with(path: Path) -> dict:
 
 
 def may_write(path: Path, settings: dict, overwrite: bool) -> bool:
-    """Whether to go on; refuses to replace another map without being told."""
+    """Whether to go on; refuses to replace another map unless told to."""
     if overwrite or not path.exists():
         return True
     found = made_with(path)
@@ -203,7 +203,7 @@ def compute(args: Namespace) -> None:
 
 
 def print_magnification(found: DatasetSaliency, zoom: dict) -> None:
-    """Say how much larger than by a uniform resize objects get: will it help?"""
+    """Tell by how much objects get larger than after a uniform resize, and so whether it helps."""
     # Neither scale nor size changes the warp.
     settings = ZoomSettings(**{**zoom, 'saliency': {}, 'scale': 1.0, 'size': None})
     warp = saliency_to_warp(found.map[None, None], **settings.warp_options())

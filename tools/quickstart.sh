@@ -58,8 +58,8 @@ PYTHON
 say "rendering mini-street, tiny, into $MINI_STREET"
 "$PYTHON" benchmarks/make_mini_street.py --preset tiny --out "$MINI_STREET"
 
-# Thirty iterations of the detector, a few of the others. What follows is a test of its own: none
-# during training.
+# Thirty iterations of the detector, a few of the others. They are tested afterwards, not during
+# training.
 try_config retinanet configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py \
     epoch_5.pth train_cfg.val_begin=6 train_dataloader.batch_size=2 \
     param_scheduler.0.end=5 default_hooks.logger.interval=5

@@ -67,9 +67,9 @@ def enable_auto_scale_lr(cfg: Config) -> None:
 
 
 def set_resume(cfg: Config, checkpoint: 'str | None') -> None:
-    """Resume where that is asked for; refuse to overwrite a finished or broken-off training."""
+    """Resume if asked to; refuse to overwrite a finished or interrupted training."""
     if checkpoint == 'auto':
-        # Where there is nothing yet to go on from, training starts from load_from as usual.
+        # If there is nothing to resume from yet, training starts from load_from as usual.
         if osp.isfile(osp.join(cfg.work_dir, 'last_checkpoint')):
             cfg.update(resume=True, load_from=None)
     elif checkpoint is not None:

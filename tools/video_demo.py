@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Detect objects in a video, and show where the model looks: three pictures side by side.
 
-The original with its detections, the saliency as a heat map, and the zoomed frame that the network
-gets. Examples:
+They show the original with its detections, the saliency as a heat map, and the zoomed frame that
+the network sees. Examples:
     python tools/video_demo.py street.mp4 CONFIG CHECKPOINT --out zoom.mp4
     python tools/video_demo.py street.mp4 CONFIG CHECKPOINT --show
 """
@@ -57,7 +57,7 @@ def parse_args() -> Namespace:
 
 
 def check_args(args: Namespace) -> None:
-    """Refuse what would fail, or replace something, later on."""
+    """Refuse what would fail later, or overwrite a file."""
     if not args.out and not args.show:
         raise SystemExit('error: set --out to write a video, or --show to see it in a window')
     if args.out and args.out.suffix != '.mp4':
@@ -102,7 +102,7 @@ def build_model(args: Namespace) -> Any:
 
 
 def build_pipeline(cfg: Config) -> Callable[[dict], dict]:
-    """The test pipeline for frames in memory, which numbers them as those of one video."""
+    """The test pipeline for frames in memory, which numbers them as frames of one video."""
     pipeline = get_test_pipeline_cfg(cfg.copy())
     pipeline[0].type = 'mmdet.LoadImageFromNDArray'
     transform, numbers = Compose(pipeline), itertools.count()
@@ -146,7 +146,7 @@ def draw(
 class Output:
     """The video file and the window.
 
-    All pictures get the even size of the first, as video files demand.
+    All pictures get the size of the first, made even as video files require.
     """
 
     def __init__(self, args: Namespace, fps: float) -> None:

@@ -1,4 +1,4 @@
-"""Models that a zoom cannot serve, and why."""
+"""Models that cannot be zoomed, and why."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Labels that follow the image through the warp, and predictions that come back through it.
 
 What LZ (Recasens et al., ECCV 2018), FOVEA (Thavamani et al., ICCV 2021) and LDS (Jin et al.,
-ICLR 2022) do in place of unzooming features.
+ICLR 2022) do instead of unzooming features.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class WarpedSample(BaseDataElement):
         return vars(self).get('_warp')
 
     def came_back(self) -> None:
-        """Forget the warp, lest predictions that are set again come back twice."""
+        """Forget the warp, so that predictions that are set again do not come back twice."""
         self._keep(None)
 
     def new(self, *args: Any, **kwargs: Any) -> Self:

@@ -36,8 +36,8 @@ class ZoomMixin(BaseDataPreprocessor):
         **kwargs: The parent's arguments.
 
     Raises:
-        ValueError: If ``zoom`` is missing or a setting in it is wrong, or the model is none that
-            can be zoomed.
+        ValueError: If ``zoom`` is missing or a setting in it is wrong, or the model cannot
+            be zoomed.
     """
 
     def __init__(self, *args: Any, zoom: dict[str, Any] | None = None, **kwargs: Any) -> None:

@@ -1,8 +1,8 @@
 """Argoverse-HD (Li et al., Towards Streaming Perception, ECCV 2020) for MMDetection.
 
-The annotations are COCO json files with a few keys beside: an image has ``name``, ``sid`` (which
-video) and ``fid`` (which frame of it) in place of ``file_name``, and the file lists the folder of
-each video in ``seq_dirs``. The stock ``CocoMetric`` evaluates it.
+The annotations are COCO json files with a few additional keys: an image has ``name``, ``sid``
+(which video) and ``fid`` (which frame of it) instead of ``file_name``, and the file lists the
+folder of each video in ``seq_dirs``. The stock ``CocoMetric`` evaluates it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ['ArgoverseHDDataset']
 
 @DATASETS.register_module()
 class ArgoverseHDDataset(CocoDataset):
-    """Frames of Argoverse-HD, in the order in which the videos show them.
+    """Frames of Argoverse-HD, in the order of the videos.
 
     An image lies at ``<data_prefix['img']>/<seq_dirs[sid]>/<name>``. Its data info carries
     ``video_id`` (``sid``), ``frame_id`` (``fid``, 0 starts a video) and ``video_length`` (frames of
-    that video in the file); name them in the ``meta_keys`` of ``PackDetInputs`` to find them on the
+    that video in the file); add them to the ``meta_keys`` of ``PackDetInputs`` to have them in the
     data samples.
 
     Args:

@@ -1,4 +1,4 @@
-"""Ground truth of any MM dataset, as annotated: original image, before the pipeline changes it.
+"""Ground truth of any MM dataset as annotated, on the original image before the pipeline.
 
 Convention: boxes are (x1, y1, x2, y2) in pixels of the original image, sizes (h, w).
 """
@@ -19,13 +19,13 @@ __all__ = ['base_datasets', 'boxes_of', 'has_boxes', 'image_path_of', 'image_siz
 
 
 def base_datasets(dataset: Any) -> Iterator[Any]:
-    """Looks through wrappers that repeat, concatenate, balance or mix.
+    """Look through wrappers that repeat, concatenate, balance or mix.
 
     Args:
         dataset: A dataset of any MM library, wrapped or not.
 
     Yields:
-        The datasets inside, each once, however often its images are repeated.
+        The datasets inside, each of them once, however often its images are repeated.
     """
     if hasattr(dataset, 'datasets'):
         for inner in dataset.datasets:

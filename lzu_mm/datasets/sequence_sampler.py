@@ -1,4 +1,4 @@
-"""Whole videos per process, for testing what remembers the previous frame."""
+"""A sampler of whole videos, for testing models that remember the previous frame."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ['SequenceSampler']
 
 @DATA_SAMPLERS.register_module()
 class SequenceSampler(Sampler):
-    """Gives each process whole videos, its frames in the order of the dataset.
+    """Gives each process whole videos, with frames in the order of the dataset.
 
-    The samplers of MMDetection do so for its own video datasets alone. Videos are dealt out
-    longest first to the process with the fewest frames. Nothing is repeated to even out the
-    processes; mmengine's metrics collect results of uneven length.
+    MMDetection's samplers do this only for its own video datasets. Videos are assigned in order of
+    length, longest first, each to the process with the fewest frames. Nothing is repeated to even
+    out the processes; mmengine's metrics can collect results of different lengths.
 
     Args:
-        dataset: A dataset whose data infos have ``video_id``, frames of a video in one piece, such
+        dataset: A dataset whose data infos have ``video_id`` and whose videos are contiguous, such
             as :class:`ArgoverseHDDataset`.
         shuffle: Must be False: MM configs name it for every sampler.
         seed: Ignored, as nothing is drawn.

@@ -1,4 +1,4 @@
-"""What happens while a runner runs."""
+"""Hooks for the runner."""
 
 from .visualization import ZoomVisualizationHook
 

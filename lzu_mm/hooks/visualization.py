@@ -1,4 +1,4 @@
-"""Pictures of where a model looks, while it trains or is tested."""
+"""Pictures of where a model looks during training and testing."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from ..visualization.images import resize_image
 class ZoomVisualizationHook(Hook):
     """Sends saliency, warp and zoomed image to the runner's visualizer every few iterations.
 
-    The visualizer passes them on to its backends, such as local files and TensorBoard. Of a batch
-    the first image is drawn. In training the pictures are named ``train_saliency``, ``train_warp``
-    and ``train_zoomed``; for validation and test ``val_0_saliency`` and so on, 0 being the number
-    of the batch, so that a backend shows how the same image fares from one validation to the next.
+    The visualizer passes them on to its backends, such as local files and TensorBoard. The first
+    image of a batch is drawn. In training the pictures are named ``train_saliency``, ``train_warp``
+    and ``train_zoomed``; for validation and test ``val_0_saliency`` and so on, where 0 is the
+    number of the batch, so that a backend shows how an image changes between validations.
 
     Use it in a config as ``custom_hooks = [dict(type='lzu_mm.ZoomVisualizationHook')]``.
 
     Args:
         draw: Whether to draw at all.
-        interval: Draw every so many iterations, from the first one on; at least 1.
+        interval: Draw every ``interval`` iterations, starting with the first; at least 1.
         show: Show the three pictures in a window, instead of sending them to the backends.
-        wait_time: Seconds for which the window shows them; 0 waits for a key.
-        width: Of the pictures of the source image, pixels.
+        wait_time: Seconds for which the window is shown; 0 waits for a key.
+        width: Width of the pictures of the source image in pixels.
 
     Raises:
         ValueError: If ``interval`` is below 1, or the model does not zoom.
@@ -56,37 +56,37 @@ class ZoomVisualizationHook(Hook):
         self._recorder: ZoomRecorder | None = None
 
     def before_run(self, runner: Runner) -> None:
-        """Notice a model that does not zoom before it runs."""
+        """Refuse a model that does not zoom."""
         _preprocessor_of(runner)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Take notes if it is time."""
+        """Start recording if this iteration is to be drawn."""
         self._start(runner, runner.iter)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Draw what was noted."""
+        """Draw what was recorded."""
         self._finish(runner, 'train', runner.iter)
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Take notes if it is time."""
+        """Start recording if this iteration is to be drawn."""
         self._start(runner, batch_idx)
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Draw what was noted."""
+        """Draw what was recorded."""
         self._finish(runner, f'val_{batch_idx}', runner.iter)
 
     def before_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Take notes if it is time."""
+        """Start recording if this iteration is to be drawn."""
         self._start(runner, batch_idx)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Draw what was noted."""
+        """Draw what was recorded."""
         self._finish(runner, f'test_{batch_idx}', runner.iter)
 
     def _start(self, runner: Runner, iteration: int) -> None:

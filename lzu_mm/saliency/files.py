@@ -1,8 +1,8 @@
 """Saliency files: one map (h_S, w_S) and what it was made from.
 
-A saliency file is a ``.npz`` with the key ``saliency``, float32 and summing to 1, beside whatever
-its writer noted (dataset, split, image size, method, parameters), or a bare ``.npy`` map such as
-other code may leave. Neither is ever unpickled.
+A saliency file is a ``.npz`` with the key ``saliency``, float32 and summing to 1, beside notes
+of its writer (dataset, split, image size, method, parameters), or a bare ``.npy`` map, as other
+code may write. Neither is ever unpickled.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def check_saliency(saliency: np.ndarray) -> np.ndarray:
         saliency: (h_S, w_S), at least 2x2, finite, non-negative, of any real type.
 
     Returns:
-        (h_S, w_S) float32 summing to 1. A map of zeros prefers no place, and becomes uniform.
+        (h_S, w_S) float32 summing to 1. A map of zeros becomes uniform.
 
     Raises:
-        ValueError: if it is no such map; the message says what is wrong with it.
+        ValueError: if it is not such a map; the message says why.
     """
     array = np.asarray(saliency)
     if array.dtype.kind not in 'fiub':
@@ -86,8 +86,8 @@ def save_saliency(path: str | Path, saliency: Tensor | np.ndarray, info: Mapping
         The path written.
 
     Raises:
-        ValueError: if the map is none, the name does not end in ``.npz``, or a value of ``info``
-            could not be read back without pickle.
+        ValueError: if it is not a saliency map, the name does not end in ``.npz``, or a value of
+            ``info`` could not be read back without pickle.
     """
     path = Path(path)
     if path.suffix != '.npz':

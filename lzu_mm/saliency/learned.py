@@ -86,7 +86,7 @@ class LearnedSaliency(BaseSaliency):
         if trained != self.grid_shape:
             warnings.warn(
                 f'LearnedSaliency was trained with a map of {trained}, but saliency.grid_shape is '
-                f'{self.grid_shape}: its zoom will be another. Set saliency.grid_shape={trained} '
+                f'{self.grid_shape}: its zoom will differ. Set saliency.grid_shape={trained} '
                 "in the config's zoom, or train on.",
                 stacklevel=2,
             )

@@ -13,7 +13,7 @@ from .base import BaseSaliency
 
 @MODELS.register_module()
 class UniformSaliency(BaseSaliency):
-    """Looks everywhere alike: zoom is plain bilinear resizing and unzoom is skipped."""
+    """Looks everywhere equally: the zoom is plain bilinear resizing, and unzooming is skipped."""
 
     is_uniform = True
 

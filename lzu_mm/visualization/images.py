@@ -17,15 +17,15 @@ __all__ = ['mean_image', 'network_image', 'resize_image', 'to_numpy']
 
 
 def mean_image(dataset: Any, count: int = 24, width: int = 960) -> np.ndarray:
-    """The mean of a few images, evenly spread over a dataset.
+    """Average a few images, evenly spread over a dataset.
 
     Args:
         dataset: A dataset of any MM library, wrapped or not; not empty.
-        count: How many images at most.
-        width: Of the mean, pixels.
+        count: Number of images, at most.
+        width: Width of the mean image in pixels.
 
     Returns:
-        (h, width, 3) uint8, BGR, of the proportions of the first image.
+        (h, width, 3) uint8, BGR, with the aspect ratio of the first image.
     """
     all_images = [(inner, index) for inner in base_datasets(dataset) for index in range(len(inner))]
     chosen = np.linspace(0, len(all_images) - 1, min(count, len(all_images))).round().astype(int)

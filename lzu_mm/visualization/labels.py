@@ -25,12 +25,12 @@ _EDGES = (*_FACES[0], *_FACES[1], (0, 4), (1, 5), (2, 6), (3, 7))
 
 @dataclass
 class Labels:
-    """What is known of an image.
+    """Ground truth of an image.
 
     Attributes:
         outlines: Lines of (P, 2) points each, normalised.
         classes: The class of each line.
-        label_map: (h, w) integers, 255 where unlabelled; None without.
+        label_map: (h, w) integers, 255 where unlabelled; None if there is none.
     """
 
     outlines: list[np.ndarray] = field(default_factory=list)
@@ -43,8 +43,8 @@ def labels_of_sample(sample: Any, training: bool) -> Labels:
 
     Args:
         sample: A ``DetDataSample``, ``SegDataSample`` or monocular ``Det3DDataSample``.
-        training: Whether labels are in the coordinates of the image (``img_shape``), as they are
-            for training; for testing they are in those of the original one (``ori_shape``).
+        training: Whether labels are in the coordinates of the image (``img_shape``), as in
+            training, or of the original image (``ori_shape``), as at test.
 
     Returns:
         The labels; empty where the sample has none.
@@ -72,9 +72,9 @@ def draw_labels(
 
     Args:
         image: (h, w, 3) uint8, BGR.
-        labels: Of this image, or of one it was resized from uniformly.
+        labels: Labels of this image, or of one that it was uniformly resized from.
         palette: RGB of each class.
-        width: Of the outlines, in 640ths of the image's longer side.
+        width: Line width in 640ths of the image's longer side.
 
     Returns:
         (h, w, 3) uint8, BGR.
@@ -98,7 +98,7 @@ def _rectangle(box: np.ndarray) -> np.ndarray:
 
 
 def _boxes_3d(sample: Any) -> tuple[Any, list[int]]:
-    """3D boxes in the camera's frame: packed for training, set aside for evaluation in testing."""
+    """3D boxes in the camera's frame, packed for training or set aside for evaluation."""
     if 'gt_instances_3d' in sample and 'bboxes_3d' in sample.gt_instances_3d:
         instances = sample.gt_instances_3d
         return instances.bboxes_3d, instances.labels_3d.tolist()
@@ -123,7 +123,7 @@ def _project(boxes: Any, classes: list[int], cam2img: Any, img_shape: Sequence[i
 
 
 def _in_front(start: np.ndarray, end: np.ndarray) -> np.ndarray | None:
-    """The part of an edge before the camera, as its two ends (2, 3); None if there is none."""
+    """The part of an edge in front of the camera, as two ends (2, 3); None if there is none."""
     if max(start[2], end[2]) <= _NEAR:
         return None
     near, far = (start, end) if start[2] < end[2] else (end, start)

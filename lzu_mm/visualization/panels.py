@@ -18,13 +18,13 @@ _MARGIN = 14
 def compose_panels(
     panels: Sequence[tuple[str, np.ndarray]], columns: int = 3, width: int = 640
 ) -> np.ndarray:
-    """Lays pictures out in rows.
+    """Lay out pictures in rows.
 
     Args:
         panels: Titles and pictures, (h, w, 3) uint8 BGR, of any size.
         columns: Panels per row.
-        width: Of a panel, pixels. All panels take the height of the first picture at this width;
-            the others fit inside, their proportions kept.
+        width: Width of a panel in pixels. All panels get the height of the first picture at this
+            width; the others are fitted inside and keep their aspect ratio.
 
     Returns:
         (H, W, 3) uint8, BGR.

@@ -1,4 +1,4 @@
-"""What a zoom data preprocessor does to an image, noted down while it works."""
+"""Record what a zoom data preprocessor does to an image."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ZoomRecord:
 
     Attributes:
         source: (H, W, 3) uint8 BGR, as the pipeline left it.
-        zoomed: (h, w, 3) uint8 BGR, as the network gets it.
+        zoomed: (h, w, 3) uint8 BGR, as the network sees it.
         saliency: (h_S, w_S).
         warp: A batch of one; None for the identity.
         source_labels: Labels before the zoom.
@@ -40,23 +40,23 @@ class ZoomRecord:
 
     @property
     def uniform(self) -> np.ndarray:
-        """The source downsampled plainly to the size of the zoomed image, (h, w, 3) uint8 BGR."""
+        """The source plainly downsampled to the size of the zoomed image, (h, w, 3) uint8 BGR."""
         h, w = self.zoomed.shape[:2]
         source = torch.from_numpy(self.source).permute(2, 0, 1)
         return to_numpy(zoom_image(source, None, (h, w)))
 
 
 class ZoomRecorder:
-    """Notes what a zoom data preprocessor does to the first image of each batch it is given.
+    """Records what a zoom data preprocessor does to the first image of each batch.
 
-    Use it as a context, or :meth:`start` and :meth:`stop` it. The model runs as ever meanwhile.
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`. The model is not affected.
 
     Args:
-        preprocessor: Of the model.
-        with_labels: Note labels as well.
+        preprocessor: The model's data preprocessor.
+        with_labels: Record labels as well.
 
     Attributes:
-        record: Of the last batch; None before the first.
+        record: Record of the last batch; None before the first.
     """
 
     def __init__(self, preprocessor: ZoomMixin, with_labels: bool = False) -> None:
@@ -66,11 +66,11 @@ class ZoomRecorder:
         self._hook: Any = None
 
     def start(self) -> None:
-        """Begin to take notes."""
+        """Start recording."""
         self._hook = self.preprocessor.register_forward_hook(self._note_batch)
 
     def stop(self) -> None:
-        """Take no further notes; the last record stays."""
+        """Stop recording; the last record stays."""
         if self._hook is not None:
             self._hook.remove()
             self._hook = None
@@ -106,11 +106,11 @@ class ZoomRecorder:
 
 
 def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -> ZoomRecord:
-    """Passes one item of a dataset through a zoom data preprocessor, and notes what happens.
+    """Pass one item of a dataset through a zoom data preprocessor and record what happens.
 
     Args:
-        preprocessor: Of the model, as built from its config.
-        item: What the dataset's pipeline gives: ``inputs`` and ``data_samples``.
+        preprocessor: The model's data preprocessor, built from its config.
+        item: Output of the dataset's pipeline: ``inputs`` and ``data_samples``.
         training: Whether the item is one to train on.
 
     Returns:
@@ -123,5 +123,5 @@ def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -
 
 
 def _first_map(saliency: Tensor | None) -> Tensor:
-    """The map of the first image; uniform where nothing was looked at."""
+    """The map of the first image; uniform if there was no saliency."""
     return torch.ones(2, 2) if saliency is None else saliency[0, 0].detach()

@@ -13,14 +13,14 @@ _HEAT = 0.75  # and where the saliency is highest
 
 
 def draw_saliency(image: np.ndarray, saliency: Tensor | np.ndarray) -> np.ndarray:
-    """Lays a heat map over an image: dark where nothing is, bright where saliency peaks.
+    """Overlay a heat map on an image: dark where saliency is low, bright where it peaks.
 
     Args:
         image: (h, w, 3) uint8, BGR.
         saliency: (h_S, w_S), non-negative, of the whole image.
 
     Returns:
-        (h, w, 3) uint8, BGR. A uniform map is of one middling colour.
+        (h, w, 3) uint8, BGR. A uniform map gets one medium colour.
     """
     values = np.asarray(saliency.detach().cpu() if isinstance(saliency, Tensor) else saliency)
     values = values.astype(np.float32)

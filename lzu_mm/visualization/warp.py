@@ -1,4 +1,4 @@
-"""A warp as a grid over its image, and an image taken back through it.
+"""Draw a warp as a grid over its image, and take an image back through it.
 
 Convention: a warp T maps zoomed to source coordinates, normalised to [0, 1], (x, y); None stands
 for the identity.
@@ -23,14 +23,14 @@ _SUBPIXEL_BITS = 4
 
 
 def draw_warp(image: np.ndarray, warp: Warp | None, columns: int = 24) -> np.ndarray:
-    """Draws the regular grid of the zoomed image where it samples the source image.
+    """Draw the regular grid of the zoomed image where it samples the source image.
 
-    Each cell gets the same number of pixels of the zoomed image: small cells are magnified.
+    All cells get the same number of pixels in the zoomed image, so that small cells are magnified.
 
     Args:
         image: (h, w, 3) uint8, BGR; the source image.
         warp: A batch of one.
-        columns: Cells across; as many down as make them square without a warp.
+        columns: Number of cells across; the number of rows makes them square without a warp.
 
     Returns:
         (h, w, 3) uint8, BGR.
@@ -47,7 +47,7 @@ def draw_warp(image: np.ndarray, warp: Warp | None, columns: int = 24) -> np.nda
 
 
 def unzoom_image(zoomed: np.ndarray, warp: Warp | None) -> np.ndarray:
-    """Takes a zoomed image back, so that it lies as if resized uniformly to its size.
+    """Unzoom an image, so that it lies as if it had been resized uniformly to its size.
 
     Args:
         zoomed: (h, w, 3) uint8.
@@ -66,7 +66,7 @@ def unzoom_image(zoomed: np.ndarray, warp: Warp | None) -> np.ndarray:
 
 
 def map_points(points: np.ndarray, warp: Warp | None, inverse: bool = False) -> np.ndarray:
-    """Maps points of the zoomed image to the source image, or back.
+    """Map points of the zoomed image to the source image, or back.
 
     Args:
         points: (P, 2) as (x, y), normalised.
@@ -86,13 +86,13 @@ def map_points(points: np.ndarray, warp: Warp | None, inverse: bool = False) -> 
 def draw_lines(
     image: np.ndarray, points: np.ndarray, color: Sequence[int], width: float = 1
 ) -> None:
-    """Draws a line through points, in place.
+    """Draw a line through points, in place.
 
     Args:
         image: (h, w, 3) uint8, BGR.
         points: (P, 2) as (x, y), normalised to [0, 1].
         color: BGR.
-        width: In 640ths of the image's longer side; at least one pixel is drawn.
+        width: Line width in 640ths of the image's longer side, at least one pixel.
     """
     h, w = image.shape[:2]
     # OpenCV puts integer coordinates at pixel centres.

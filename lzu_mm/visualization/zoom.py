@@ -1,4 +1,4 @@
-"""The whole zoom of one image on a sheet: what goes in, where to look, what the network gets."""
+"""The whole zoom of one image on a sheet: the input, where to look, what the network sees."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ['draw_zoom']
 
 
 def draw_zoom(record: ZoomRecord, palette: Sequence[Sequence[int]], width: int = 640) -> np.ndarray:
-    """Draws a record on one sheet.
+    """Draw a record on one sheet.
 
     Unzoomed, the image must look like the input, sharper than plain downsampling where saliency is
-    high; and labels, which never learn of the warp, must fit it.
+    high; and labels, which the warp does not touch, must fit it.
 
     Args:
-        record: Of :func:`record_zoom`.
+        record: From :func:`record_zoom`.
         palette: RGB of each class.
-        width: Of each of the six panels, pixels.
+        width: Width of each of the six panels in pixels.
 
     Returns:
         (H, W, 3) uint8, BGR.
