@@ -22,7 +22,7 @@ from ..link import (
 )
 from ..registry import MODELS
 from ..warps import identity_warp, unzoom_feature
-from .frame import frame_of
+from .frame import check_frame, frame_of
 from .levels import UnzoomedLevels, level_maps, map_level
 
 # What a module keeps its members in.
@@ -89,6 +89,8 @@ class UnzoomNeck(BaseModule):
             self._take_over(_build_inner(inner, inner_kwargs))
         self.antialias = antialias
         self.frame = frame_of(frame)
+        for _, arguments in models_under_construction()[:1]:
+            check_frame(self.frame, backbone, self.inner, arguments)
         self._warned_identity = False
 
     def _take_over(self, inner: nn.Module) -> None:
