@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .data_preprocessors import *  # noqa: F403
     from .datasets import *  # noqa: F403
     from .engine import BFloat16OptimWrapper as BFloat16OptimWrapper
+    from .evaluation import *  # noqa: F403
     from .heads import *  # noqa: F403
     from .hooks import *  # noqa: F403
     from .necks import *  # noqa: F403
@@ -30,8 +31,9 @@ _EXPORTS = {
         'ZoomSettings',
         'refuse_unsupported',
     ],
-    'datasets': ['ArgoverseHDDataset', 'SequenceSampler'],
+    'datasets': ['ArgoverseHDDataset', 'CamVidDataset', 'SequenceSampler'],
     'engine': ['BFloat16OptimWrapper'],
+    'evaluation': ['FineCocoMetric'],
     'heads': ['SaliencyEdgeHead'],
     'hooks': ['ZoomVisualizationHook'],
     'necks': ['UnzoomNeck', 'UnzoomedLevels'],

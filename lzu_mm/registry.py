@@ -9,13 +9,14 @@ from __future__ import annotations
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import Registry
 
 import lzu_mm
 
-__all__ = ['DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'MODELS', 'OPTIM_WRAPPERS']
+__all__ = ['DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS']
 
 
 class _LazyRegistry(Registry):
@@ -44,5 +45,6 @@ class _LazyRegistry(Registry):
 DATA_SAMPLERS = _LazyRegistry(MMENGINE_DATA_SAMPLERS)
 DATASETS = _LazyRegistry(MMENGINE_DATASETS)
 HOOKS = _LazyRegistry(MMENGINE_HOOKS)
+METRICS = _LazyRegistry(MMENGINE_METRICS)
 MODELS = _LazyRegistry(MMENGINE_MODELS)
 OPTIM_WRAPPERS = _LazyRegistry(MMENGINE_OPTIM_WRAPPERS)

@@ -7,7 +7,10 @@ from .sequence_sampler import SequenceSampler
 
 if TYPE_CHECKING:
     from .argoverse_hd import ArgoverseHDDataset
+    from .camvid import CamVidDataset
 
-__all__ = ['ArgoverseHDDataset', 'SequenceSampler']
+__all__ = ['ArgoverseHDDataset', 'CamVidDataset', 'SequenceSampler']
 
-__getattr__, __dir__ = lazy_exports(__name__, {'argoverse_hd': ['ArgoverseHDDataset']})
+__getattr__, __dir__ = lazy_exports(
+    __name__, {'argoverse_hd': ['ArgoverseHDDataset'], 'camvid': ['CamVidDataset']}
+)

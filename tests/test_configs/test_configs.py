@@ -22,11 +22,13 @@ CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 SALIENCY = {
     'uniform': 'UniformSaliency',
     'lzu-fixed': 'FixedSaliency',
+    'lzu-equalise': 'FixedSaliency',
     'lzu-adaptive': 'TemporalSaliency',
     'lzu-combined': 'CombinedSaliency',
     'lzu-learned': 'LearnedSaliency',
     'lzu-learned-kde': 'LearnedKDE',
     'fovea-fixed': 'FixedSaliency',
+    'fovea-equalise': 'FixedSaliency',
     'fovea-adaptive': 'TemporalSaliency',
     'fovea-combined': 'CombinedSaliency',
     'fovea-learned-kde': 'LearnedKDE',
@@ -42,11 +44,25 @@ BASELINES = {
 ZOOMED = [path for path in CONFIGS if path.name.split('_')[0] in SALIENCY]
 LZU = [path for path in ZOOMED if path.name.startswith('lzu-')]
 # Variables of configs/_base_/zoom, which nobody reads but the configs themselves.
-VARIABLES = {'zoom', 'frames_in_order', 'learned_slowly', 'fovea', 'lz', 'lds', 'edge_head'}
+VARIABLES = {
+    'zoom',
+    'frames_in_order',
+    'learned_slowly',
+    'fovea',
+    'lz',
+    'lds',
+    'edge_head',
+    'unzoom',
+}
+# What a finer frame changes: strides follow, anchors keep their size.
+FRAME = r'|model\.neck\.(antialias|frame)$' + (
+    r'|model\.bbox_head\.(strides|anchor_generator\.(strides|octave_base_scale))$'
+)
 TEMPORAL = ('lzu-adaptive', 'lzu-combined', 'lzu-learned-kde')
 MINI = [p for p in ZOOMED if 'mini-street' in p.name]
 LIBRARIES = {
     'retinanet': 'mmdet',
+    'yolox': 'mmdet',
     'faster_rcnn': 'mmdet',
     'pspnet': 'mmseg',
     'fcos3d': 'mmdet3d',
@@ -68,6 +84,15 @@ KINDS = {
     ),
     'pspnet_r50-d8_cityscapes-256x256': ('uniform', 'lzu-fixed', 'lzu-learned', 'lds'),
     'pspnet_r18-d8_mini-street-128x128': ('uniform', 'lzu-fixed', 'lzu-learned', 'lds'),
+    'yolox-nano_gtsdb-0.25x': (
+        'uniform', 'lzu-fixed', 'lzu-equalise', 'fovea-fixed', 'fovea-equalise',
+    ),
+    'retinanet_mobilenet-v2_fpn_gtsdb-0.25x': (
+        'uniform', 'lzu-fixed', 'lzu-equalise', 'fovea-fixed', 'fovea-equalise',
+    ),
+    'pspnet_mobilenet-v2-d8_camvid-128x128': (
+        'uniform', 'lzu-fixed', 'lzu-equalise', 'lzu-learned', 'lds',
+    ),
     'fcos3d_r50-dcn_fpn_nus-mono3d-0.5x': ('uniform', 'lzu-fixed', 'lzu-learned'),
     'fcos3d_r18_fpn_mini-street-0.25x': ('uniform', 'lzu-fixed', 'lzu-learned'),
     'fcos3d_r18_fpn_mini-street-lowres-2.0x': ('uniform', 'lzu-fixed'),
@@ -201,6 +226,8 @@ def test_only_the_saliency_differs_from_the_baseline(path, load):
     if side in TEMPORAL:
         # How frames are fed to the model, which changes nothing for the baseline.
         allowed += r'|(val|test)_dataloader\.(batch_size|sampler\.type)'
+    if side == 'lzu-equalise':
+        allowed += r'|model\.data_preprocessor\.zoom\.(method|uniform_share)$' + FRAME
     if side == 'lzu-learned-kde':
         allowed += r'|optim_wrapper\.paramwise_cfg|find_unused_parameters'
     assert changed
@@ -216,6 +243,8 @@ def test_only_the_zoom_and_the_edge_loss_differ_from_lzu(path, load):
     allowed = r'model\.data_preprocessor\.zoom\.(attraction_fwhm|separable|labels)$'
     if side == 'lds':
         allowed += r'|model\.auxiliary_head'
+    if side == 'fovea-equalise':
+        allowed += FRAME
     assert 'model.data_preprocessor.zoom.labels' in changed
     assert [key for key in changed if not re.match(allowed, key)] == []
 

@@ -1,0 +1,5 @@
+_base_ = ['./uniform_retinanet_mobilenet-v2_fpn_gtsdb-0.25x.py', '../_base_/zoom/fixed.py']
+
+zoom = _base_.zoom
+zoom.saliency.path = _base_.saliency_file
+model = dict(data_preprocessor=dict(zoom=zoom))
