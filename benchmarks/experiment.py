@@ -42,12 +42,15 @@ class Job:
     options: 'tuple[str, ...]'
     amp: bool
     folder: Path
+    tta: bool = False
 
     def finished(
         self, metrics: 'Optional[dict[str, float]]' = None, train_s: Optional[float] = None
     ) -> Run:
         """The run, with its outcome if it has one."""
         options = dict(option.split('=', 1) for option in self.options)
+        if self.tta:
+            options['tta'] = 'True'
         machine = describe_machine() if metrics else {}
         return Run(self.config.stem, self.seed, options, self.amp, metrics or {}, train_s, machine)
 
@@ -75,6 +78,15 @@ def parse_args() -> Namespace:
     parser.add_argument(
         '--metrics', nargs='+', help="columns of the table (default: the evaluator's main ones)"
     )
+    parser.add_argument(
+        '--baseline',
+        help='the row that others are compared with, seed by seed, by its name in the table; with '
+        '--render, since it needs its runs',
+    )
+    parser.add_argument(
+        '--decimals', type=int, default=1, help='of the metrics, in per cent (default: 1)'
+    )
+    parser.add_argument('--tta', action='store_true', help='test with the tta_model of the configs')
     parser.add_argument(
         '--render', action='store_true', help='only redraw table and picture from the results'
     )
@@ -104,7 +116,14 @@ def jobs_of(args: Namespace) -> 'list[Job]':
     suffix = '-' + md5(' '.join(options).encode()).hexdigest()[:8] if options else ''
     suffix += '-amp' * args.amp
     return [
-        Job(config, seed, options, args.amp, args.work_dir / (config.stem + suffix) / f'seed{seed}')
+        Job(
+            config,
+            seed,
+            options,
+            args.amp,
+            args.work_dir / (config.stem + suffix) / f'seed{seed}',
+            args.tta,
+        )
         for seed in args.seeds
         for config in args.configs
     ]
@@ -116,7 +135,9 @@ def call(job: Job, variables: 'dict[str, str]', tool: str, *arguments: str) -> N
     log = job.folder / f'{tool}.log'
     command = [sys.executable, str(ROOT / 'tools' / f'{tool}.py'), str(job.config), *arguments]
     command += ['--cfg-options', f'randomness.seed={job.seed}', *job.options]
-    environment = {**os.environ, **variables}
+    # Configs of benchmarks/controls import what they need from the root.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+    environment = {**os.environ, 'PYTHONPATH': path, **variables}
     with log.open('a') as output:
         code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
     if code:
@@ -142,7 +163,8 @@ def test(job: Job, variables: 'dict[str, str]') -> 'dict[str, float]':
     """Test the last checkpoint."""
     checkpoint = (job.folder / 'last_checkpoint').read_text().strip()
     folder = job.folder / 'test'
-    call(job, variables, 'test', checkpoint, '--work-dir', str(folder))
+    tta = ['--tta'] if job.tta else []
+    call(job, variables, 'test', checkpoint, '--work-dir', str(folder), *tta)
     files = sorted(folder.glob('*/*.json'))
     if not files:
         raise RuntimeError(f'tools/test.py left no metrics in {folder}')
@@ -201,7 +223,8 @@ def done_share(job: Job) -> float:
 
 def render(args: Namespace) -> None:
     """Write table and picture beside the results file."""
-    write_report(args.results, args.metrics, args.latency)
+    baseline = args.baseline if args.render else None
+    write_report(args.results, args.metrics, args.latency, baseline, args.decimals)
 
 
 def run_grid(args: Namespace, jobs: 'list[Job]', console: Console) -> 'list[str]':

@@ -72,6 +72,35 @@ class Summary:
         return stdev(values) if len(values) > 1 else None
 
 
+def paired_difference(
+    summary: Summary, baseline: Summary, metric: str
+) -> tuple[float, float | None] | None:
+    """What a variant gains over another with the same seeds.
+
+    The seed decides the order of the images and the weights of new layers on both sides: pairs of
+    runs share what these do, so that their difference varies less than either.
+
+    Args:
+        summary: The variant.
+        baseline: The other.
+        metric: Name of the metric.
+
+    Returns:
+        Mean of the differences over the seeds that both have, and its standard error; None for the
+        error of a single seed, and for all where no seed is shared.
+    """
+    of_seed, other_of_seed = (
+        dict(zip(s.seeds, s.metrics.get(metric, []))) for s in (summary, baseline)
+    )
+    differences = [
+        value - other_of_seed[seed] for seed, value in of_seed.items() if seed in other_of_seed
+    ]
+    if not differences:
+        return None
+    error = stdev(differences) / len(differences) ** 0.5 if len(differences) > 1 else None
+    return mean(differences), error
+
+
 def timed(config: str, options: dict[str, Any]) -> Timed:
     """The key under which a latency is looked up.
 

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Sequence
 
-from .results import Summary, Timed
+from .results import Summary, Timed, paired_difference
 
 _PERCENTAGES = ('mIoU', 'mAcc', 'aAcc')
 
@@ -36,6 +36,8 @@ def accuracy_table(
     summaries: Sequence[Summary],
     metrics: Sequence[str],
     latencies: dict[Timed, float] | None = None,
+    baseline: str | None = None,
+    decimals: int = 1,
 ) -> tuple[list[str], list[list[str]]]:
     """Mean and standard deviation over the seeds.
 
@@ -43,15 +45,31 @@ def accuracy_table(
         summaries: One row each.
         metrics: Names of the metrics, one column each.
         latencies: Milliseconds per image of some models; None leaves the column out.
+        baseline: The row, by its name in the first column, that the first metric of the others is
+            compared with, seed by seed; None leaves the column out.
+        decimals: Of the metrics, in per cent.
 
     Returns:
         Header and rows.
+
+    Raises:
+        ValueError: If there is no such baseline.
     """
     header = ['config', 'seeds', *(metric.split('/')[-1] for metric in metrics)]
+    names = labels(summaries)
     rows = [
-        [label, str(len(s.seeds)), *(_mean_and_std(s, metric) for metric in metrics)]
-        for label, s in zip(labels(summaries), summaries)
+        [label, str(len(s.seeds)), *(_mean_and_std(s, metric, decimals) for metric in metrics)]
+        for label, s in zip(names, summaries)
     ]
+    if baseline is not None and metrics:
+        if baseline not in names:
+            raise ValueError(f'no row is named {baseline}; there are {names}')
+        other = summaries[names.index(baseline)]
+        header.append(f'Δ {metrics[0].split("/")[-1]} (standard error)')
+        for row, summary in zip(rows, summaries):
+            row.append(
+                '' if summary is other else _difference(summary, other, metrics[0], decimals)
+            )
     if latencies is not None:
         header.append('ms')
         for row, summary in zip(rows, summaries):
@@ -80,10 +98,20 @@ def per_cent(metric: str) -> int:
     return 1 if metric.split('/')[-1] in _PERCENTAGES else 100
 
 
-def _mean_and_std(summary: Summary, metric: str) -> str:
+def _mean_and_std(summary: Summary, metric: str, decimals: int) -> str:
     if not summary.metrics.get(metric):
         return ''
     factor = per_cent(metric)
     std = summary.std(metric)
-    spread = '' if std is None else f' ± {factor * std:.1f}'
-    return f'{factor * summary.mean(metric):.1f}{spread}'
+    spread = '' if std is None else f' ± {factor * std:.{decimals}f}'
+    return f'{factor * summary.mean(metric):.{decimals}f}{spread}'
+
+
+def _difference(summary: Summary, baseline: Summary, metric: str, decimals: int) -> str:
+    found = paired_difference(summary, baseline, metric)
+    if found is None:
+        return ''
+    difference, error = found
+    factor = per_cent(metric)
+    spread = '' if error is None else f' ({factor * error:.{decimals}f})'
+    return f'{factor * difference:+.{decimals}f}{spread}'

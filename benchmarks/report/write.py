@@ -14,6 +14,7 @@ from .tables import accuracy_table, comma_separated, markdown
 _MAIN_METRICS = (
     'coco/bbox_mAP',
     'coco/bbox_mAP_50',
+    'coco/bbox_mAP_t',
     'coco/bbox_mAP_s',
     'coco/bbox_mAP_m',
     'coco/bbox_mAP_l',
@@ -25,7 +26,11 @@ _MAIN_METRICS = (
 
 
 def write_report(
-    results: Path, metrics: Sequence[str] | None = None, latency: Sequence[Path] = ()
+    results: Path,
+    metrics: Sequence[str] | None = None,
+    latency: Sequence[Path] = (),
+    baseline: str | None = None,
+    decimals: int = 1,
 ) -> None:
     """Write ``.md`` and ``.csv`` beside a results file; with latencies, a picture too.
 
@@ -33,14 +38,17 @@ def write_report(
         results: The ``.jsonl`` file of the runs.
         metrics: Columns; by default those of the stock evaluators that papers report.
         latency: JSON files of ``benchmarks/cost.py``, if any.
+        baseline: The row that the first metric of the others is compared with, seed by seed.
+        decimals: Of the metrics, in per cent.
 
     Raises:
-        ValueError: If no run has one of the metrics, or a latency file cannot be read.
+        ValueError: If no run has one of the metrics, no row is the baseline, or a latency file
+            cannot be read.
     """
     summaries = summarise(read_runs(results))
     columns = _columns(summaries, metrics)
     latencies = {k: v for path in latency for k, v in read_latencies(path).items()}
-    header, rows = accuracy_table(summaries, columns, latencies or None)
+    header, rows = accuracy_table(summaries, columns, latencies or None, baseline, decimals)
     results.with_suffix('.md').write_text(markdown(header, rows))
     results.with_suffix('.csv').write_text(comma_separated(header, rows))
     if latencies and columns:

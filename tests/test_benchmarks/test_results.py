@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from report.plots import method_of
-from report.results import Run, append_run, read_runs, summarise, timed
+from report.results import Run, append_run, paired_difference, read_runs, summarise, timed
 from report.tables import labels
 from report.write import read_latencies, write_report
 
@@ -61,6 +61,40 @@ def test_report(results, tmp_path):
     lines = results.with_suffix('.csv').read_text().splitlines()
     assert lines[1] == 'uniform_a,2,12.0 ± 2.8,2.0 ± 1.4,'
     assert not results.with_suffix('.png').exists()
+
+
+def test_differences_are_taken_seed_by_seed(tmp_path):
+    uniform = {0: 0.100, 1: 0.200, 2: 0.300}
+    lzu = {2: 0.350, 0: 0.130, 1: 0.240, 3: 0.9}
+    runs = [
+        Run(config, seed, {}, False, {AP: ap})
+        for config, aps in (
+            ('uniform', uniform),
+            ('lzu', lzu),
+            ('other', {7: 0.5}),
+            ('one', {1: 0.3}),
+        )
+        for seed, ap in aps.items()
+    ]
+    baseline, gain, other, one = summarise(runs)
+    # 0.03, 0.04, 0.05: a deviation of 0.01 among three.
+    assert paired_difference(gain, baseline, AP) == pytest.approx((0.04, 0.01 / 3**0.5))
+    assert paired_difference(one, baseline, AP) == (pytest.approx(0.1), None)
+    assert paired_difference(other, baseline, AP) is None
+    path = tmp_path / 'results.jsonl'
+    for run in runs:
+        append_run(path, run)
+    write_report(path, [AP], baseline='uniform', decimals=2)
+    rows = path.with_suffix('.md').read_text().splitlines()
+    assert rows[0] == '| config | seeds | bbox_mAP | Δ bbox_mAP (standard error) |'
+    assert rows[2:] == [
+        '| uniform | 3 | 20.00 ± 10.00 |  |',
+        '| lzu | 4 | 40.50 ± 34.20 | +4.00 (0.58) |',
+        '| other | 1 | 50.00 |  |',
+        '| one | 1 | 30.00 | +10.00 |',
+    ]
+    with pytest.raises(ValueError, match='no row is named nobody'):
+        write_report(path, [AP], baseline='nobody')
 
 
 def test_report_with_latencies(results, tmp_path):
