@@ -11,10 +11,7 @@ metainfo = dict(
 )
 backend_args = None
 
-# To tune, train on 500 of the 600 frames and test on the other 100, never on the 300:
-#     --cfg-options train_dataloader.dataset.ann_file=tune_train.json
-#         test_dataloader.dataset.ann_file=tune_val.json
-#         test_evaluator.ann_file=data/gtsdb/tune_val.json
+# configs/README.md says how to tune without the test images.
 train_pipeline = [
     dict(type='LoadImageFromFile', backend_args=backend_args),
     dict(type='LoadAnnotations', with_bbox=True),
