@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from mmdet3d.models import Det3DDataPreprocessor
 from mmdet3d.structures import Det3DDataSample
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch import Tensor
 from ..registry import MODELS
 from ..warps import Warp
 from .labels import Size, ratios, scale_instances
+from .pixels import follow_zoom, scale_rows
 from .zoom import ZoomMixin
 
 
@@ -76,12 +76,14 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
     ) -> Det3DDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
         metainfo = sample.metainfo
-        update = {'img_shape': size, 'source_shape': source, 'zoomed_shape': size}
+        ratio = ratios(source, size)
+        update = follow_zoom(metainfo, ratio)
+        update.update({'img_shape': size, 'source_shape': source, 'zoomed_shape': size})
         if 'trans_mat' in metainfo:
             # SMOKE: from the image as it was taken, whose camera cam2img is, to the feature map.
-            update['trans_mat'] = _scale_rows(metainfo['trans_mat'], ratios(source, size))
+            update['trans_mat'] = scale_rows(metainfo['trans_mat'], ratio)
         elif 'cam2img' in metainfo:
-            update['cam2img'] = _scale_rows(metainfo['cam2img'], ratios(source, size))
+            update['cam2img'] = scale_rows(metainfo['cam2img'], ratio)
             update['source_cam2img'] = metainfo['cam2img']
         zoomed = ZoomedDet3DDataSample(metainfo={**metainfo, **update})
         zoomed.set_data(dict(sample.items()))
@@ -90,12 +92,3 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
                 if name in zoomed:
                     scale_instances(zoomed.get(name), source, size)
         return zoomed
-
-
-def _scale_rows(given: Any, ratio: tuple[float, float]) -> Any:
-    """Scale the x and y rows of a matrix, or of several, kept in the type they came in."""
-    matrix = np.array(given.cpu() if isinstance(given, Tensor) else given, dtype=np.float64)
-    matrix[..., :2, :] *= np.array(ratio)[:, None]
-    if isinstance(given, Tensor):
-        return given.new_tensor(matrix)
-    return matrix.astype(given.dtype) if isinstance(given, np.ndarray) else matrix.tolist()

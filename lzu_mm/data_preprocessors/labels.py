@@ -12,12 +12,13 @@ from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor
 
 from ..metainfo import scale_factor
+from .pixels import follow_zoom
 
 Size = Tuple[int, int]
 
 
 def scale_metainfo(sample: BaseDataElement, source: Size, size: Size) -> None:
-    """Set ``img_shape`` and multiply ``scale_factor`` (w, h), by which predictions return.
+    """Scale all that the metainfo says in pixels; ``scale_factor`` (w, h) brings boxes back.
 
     Args:
         sample: Changed in place.
@@ -26,7 +27,9 @@ def scale_metainfo(sample: BaseDataElement, source: Size, size: Size) -> None:
     """
     ratio_w, ratio_h = ratios(source, size)
     scale_w, scale_h = scale_factor(sample.metainfo)
-    sample.set_metainfo({'img_shape': size, 'scale_factor': (scale_w * ratio_w, scale_h * ratio_h)})
+    followed = follow_zoom(sample.metainfo, (ratio_w, ratio_h))
+    factor = (scale_w * ratio_w, scale_h * ratio_h)
+    sample.set_metainfo({**followed, 'img_shape': size, 'scale_factor': factor})
 
 
 def scale_instances(instances: BaseDataElement, source: Size, size: Size) -> None:

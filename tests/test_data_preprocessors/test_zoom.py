@@ -205,7 +205,7 @@ def test_nothing_enters_the_state_dict(saliency_file):
         (None, 'needs zoom'),
         (dict(scale=0.5), 'needs zoom'),
         (dict(saliency=UNIFORM), r'zoom\.scale=None, zoom\.size=None'),
-        (dict(saliency=UNIFORM, scale=1, size=(4, 4)), 'either scale'),
+        (dict(saliency=UNIFORM, scale=1, size=(4, 4)), 'takes scale'),
         (dict(saliency=UNIFORM, scale=0), r'zoom\.scale'),
         (dict(saliency=UNIFORM, scale=5), r'zoom\.scale'),
         (dict(saliency=UNIFORM, size=(4,)), r'zoom\.size'),

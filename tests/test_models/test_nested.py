@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmdet.structures.bbox import bbox_project
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
+from mmengine.structures import InstanceData
 from mmengine.utils import get_installed_path
 
 from lzu_mm.warps import unzoom_feature
@@ -186,6 +188,29 @@ def test_every_branch_of_a_semi_supervised_detector_has_its_warp(semi):
     loss.backward()
     sample = model.eval().test_step(batch('retinanet', [SIZE]))[0]
     assert sample.pred_instances.bboxes.isfinite().all()
+
+
+def test_pseudo_labels_go_from_view_to_view(semi):
+    """A box that the teacher finds where its view shows an object is where the student's does."""
+    model = build(semi)
+    data = model.data_preprocessor(branches(), True)['data_samples']
+    original = torch.tensor([[16.0, 24, 96, 72]])
+    boxes = {}
+    for branch, ratio in dict(
+        unsup_teacher=(160 / 128, 128 / 96), unsup_student=(0.75, 2 / 3)
+    ).items():
+        boxes[branch] = original * torch.tensor(ratio).repeat(2) * 0.5
+    for sample in data['unsup_teacher']:
+        sample.gt_instances = InstanceData(
+            bboxes=bbox_project(
+                boxes['unsup_teacher'], torch.from_numpy(sample.homography_matrix).inverse(), SIZE
+            ),
+            labels=torch.zeros(1, dtype=torch.long),
+        )
+        torch.testing.assert_close(sample.gt_instances.bboxes, original)
+    projected = model.project_pseudo_instances(data['unsup_teacher'], data['unsup_student'])
+    for sample in projected:
+        torch.testing.assert_close(sample.gt_instances.bboxes, boxes['unsup_student'])
 
 
 def test_a_zoom_that_would_never_run_is_refused(semi):
