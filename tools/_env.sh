@@ -6,9 +6,13 @@
 #   LZU_PYTHON         the Python to make `.venv` from (3.8 to 3.11; default: python3.11 or python3)
 #   LZU_TORCH_INSTALL  what pip is asked for (default: torch==2.13.0); add an index of your choice
 #                      here for a CPU-only or another CUDA build
+#   LZU_OLDEST_TORCH_INSTALL  the same for `.venv-oldest`, in which run_tests.sh tests the geometry
+#                      (default: torch==2.0.1, a download of 2.3 GB with its CUDA; an index of
+#                      CPU-only builds makes it 0.2 GB)
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$ROOT/.venv"
+OLDEST="$ROOT/.venv-oldest"
 CONSTRAINTS="$ROOT/requirements/constraints.txt"
 LOG="$VENV/lzu_install.log"
 
@@ -33,12 +37,13 @@ quietly() {
 
 install() { quietly "$VENV/bin/python" -m pip install -c "$CONSTRAINTS" "$@"; }
 
+# make_venv FOLDER: an empty virtual environment, unless there is one.
 make_venv() {
-    [ -x "$VENV/bin/python" ] && return
+    [ -x "$1/bin/python" ] && return
     local base="${LZU_PYTHON:-$(command -v python3.11 || command -v python3)}"
     [ -n "$base" ] || die 'no Python found; install Python 3.11 or set LZU_PYTHON'
-    "$base" -m venv "$VENV" ||
-        die "could not make $VENV with $base (on Debian and Ubuntu: apt-get install python3-venv)"
+    "$base" -m venv "$1" ||
+        die "could not make $1 with $base (on Debian and Ubuntu: apt-get install python3-venv)"
 }
 
 install_torch() {
@@ -99,7 +104,7 @@ prepare_environment() {
         return
     fi
     say "[1/5] virtual environment in $VENV"
-    make_venv
+    make_venv "$VENV"
     say "[2/5] torch (log: $LOG)"
     install --upgrade pip 'setuptools<81' wheel ninja psutil || die "pip failed; see $LOG"
     install_torch
@@ -112,4 +117,17 @@ prepare_environment() {
     check_venv
     printf '%s\n' "$wanted" >"$stamp"
     say 'the environment is ready'
+}
+
+# prepare_oldest: makes the environment with the oldest torch, which holds all that the geometry
+# needs and nothing of the MM libraries; returns 1 where that fails.
+prepare_oldest() {
+    local wanted="${LZU_OLDEST_TORCH_INSTALL:-torch==2.0.1}" stamp="$OLDEST/lzu_installed"
+    [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+    say "making $OLDEST with $wanted, once"
+    make_venv "$OLDEST"
+    # shellcheck disable=SC2086  # the variable may hold several words
+    "$OLDEST/bin/python" -m pip install --quiet $wanted 'numpy<2' 'pytest>=7' 'hypothesis>=6' ||
+        return 1
+    printf '%s\n' "$wanted" >"$stamp"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lint, types and tests, in an environment that is made if need be.
+# Lint, types and tests, in an environment that is made if need be; and the tests of the geometry
+# with the oldest torch, in another.
 #
 #   bash tools/run_tests.sh [arguments of pytest]
 set -euo pipefail
@@ -17,6 +18,14 @@ check ruff check .
 check ruff format --check .
 check mypy
 check pytest "$@"
+
+# torch.compile came to Python 3.11 with torch 2.1. conftest.py needs the MM libraries.
+if prepare_oldest; then
+    PYTHON="$OLDEST/bin/python"
+    check pytest -q --noconftest -p no:cacheprovider tests/test_warps -k 'not compiles'
+else
+    failed+=("$OLDEST")
+fi
 
 [ ${#failed[@]} -eq 0 ] || die "failed: ${failed[*]}"
 say 'all passed'

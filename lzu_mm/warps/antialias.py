@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .compat import is_compiling
+from .compat import is_compiling, weighted_bags
 
 # Where the widest triangle may not be asked for (that would wait for an accelerator), it is taken
 # for at most this many times that of a uniform resize.
@@ -68,10 +67,9 @@ def _weigh(values: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     channels, count, width = values.shape
     first = torch.arange(channels, device=values.device).view(-1, 1, 1) * count
     # The one kernel that gathers, weighs and adds in one go, and gives a gradient of the weights.
-    summed = F.embedding_bag(
+    summed = weighted_bags(
         (first + index).flatten(0, 1),
         values.reshape(channels * count, width),
-        mode='sum',
-        per_sample_weights=weight.to(values.dtype).repeat(channels, 1),
+        weight.to(values.dtype).repeat(channels, 1),
     )
     return summed.view(channels, -1, width)

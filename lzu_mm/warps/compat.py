@@ -1,17 +1,48 @@
-"""What torch 2.0, the oldest that is supported, has under another name."""
+"""What the oldest torch that is supported, 2.0, does otherwise than the newest."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-__all__ = ['is_compiling']
+__all__ = ['is_compiling', 'weighted_bags']
 
 # torch.compiler came with torch 2.1, its is_compiling with 2.3; torch 2.6 deprecates the other.
-_is_compiling = getattr(
-    getattr(torch, 'compiler', None), 'is_compiling', None
-) or torch._utils.is_compiling  # fmt: skip
+_IS_COMPILING_IS_PUBLIC = hasattr(getattr(torch, 'compiler', None), 'is_compiling')
+
+
+def _differentiates_weights_alone() -> bool:
+    """Whether ``F.embedding_bag`` does; an assertion of torch 2.0 and 2.1 fails there."""
+    index, weight = torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, requires_grad=True)
+    try:
+        F.embedding_bag(index, torch.ones(1, 1), mode='sum', per_sample_weights=weight)
+    except RuntimeError:
+        return False
+    return True
+
+
+_WEIGHTS_ALONE = _differentiates_weights_alone()
 
 
 def is_compiling() -> bool:
     """Tell whether ``torch.compile`` traces the caller, as ``torch.compiler.is_compiling`` does."""
-    return _is_compiling()
+    if _IS_COMPILING_IS_PUBLIC:
+        return torch.compiler.is_compiling()
+    return torch._utils.is_compiling()
+
+
+def weighted_bags(index: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sums of rows: ``F.embedding_bag`` in mode ``'sum'``.
+
+    Args:
+        index: Which rows to add up, shape (m, taps).
+        rows: Shape (n, K).
+        weight: Shape (m, taps).
+
+    Returns:
+        Shape (m, K).
+    """
+    if weight.requires_grad and not (_WEIGHTS_ALONE or rows.requires_grad):
+        rows = rows.detach().requires_grad_()
+    return F.embedding_bag(index, rows, mode='sum', per_sample_weights=weight)
