@@ -22,7 +22,7 @@ check pytest "$@"
 # torch.compile came to Python 3.11 with torch 2.1. conftest.py needs the MM libraries.
 if prepare_oldest; then
     PYTHON="$OLDEST/bin/python"
-    check pytest -q --noconftest -p no:cacheprovider tests/test_warps -k 'not compiles'
+    check pytest -q --noconftest -p no:cacheprovider tests/test_warps lzu_mm/warps -k 'not compiles'
 else
     failed+=("$OLDEST")
 fi

@@ -35,6 +35,11 @@ def check_saliency(saliency: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: if it is not such a map; the message says why.
+
+    Example:
+        >>> check_saliency(np.array([[3, 1], [0, 0]]))
+        array([[0.75, 0.25],
+               [0.  , 0.  ]], dtype=float32)
     """
     array = np.asarray(saliency)
     if array.dtype.kind not in 'fiub':
@@ -63,6 +68,14 @@ def load_saliency(path: str | Path) -> tuple[Tensor, dict[str, Any]]:
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if the file holds no saliency map.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f'{folder}/map.npy', [[3, 1], [0, 0]])
+        ...     load_saliency(f'{folder}/map.npy')
+        (tensor([[0.7500, 0.2500],
+                [0.0000, 0.0000]]), {})
     """
     path = Path(path)
     if not path.is_file():
@@ -88,6 +101,14 @@ def save_saliency(path: str | Path, saliency: Tensor | np.ndarray, info: Mapping
     Raises:
         ValueError: if it is not a saliency map, the name does not end in ``.npz``, or a value of
             ``info`` could not be read back without pickle.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_saliency(f'{folder}/map.npz', torch.ones(2, 2), {'split': 'train'})
+        ...     load_saliency(path)
+        (tensor([[0.2500, 0.2500],
+                [0.2500, 0.2500]]), {'split': 'train'})
     """
     path = Path(path)
     if path.suffix != '.npz':

@@ -37,6 +37,10 @@ def horizon_row(pitch: float, focal: float, centre: float) -> float:
 
     Raises:
         ValueError: If the pitch or the focal length is out of range.
+
+    Example:
+        >>> round(horizon_row(pitch=5, focal=1.4, centre=0.5), 3)  # it looks down: horizon goes up
+        0.378
     """
     if not -90 < pitch < 90:
         raise ValueError(f'saliency.pitch must be in (-90, 90) degrees, got {pitch}')
@@ -73,6 +77,15 @@ def horizon_saliency(
 
     Raises:
         ValueError: If a setting is out of range.
+
+    Convention:
+        Rows and columns are shares in [0, 1] of the image's height and width, from the top left.
+        Cell (i, j) of the map has its centre at row (i + 0.5)/h_S, column (j + 0.5)/w_S.
+
+    Example:
+        >>> saliency = horizon_saliency(row=0.5, grid_shape=(9, 16))
+        >>> int(saliency.sum(dim=1).argmax())  # of the nine rows, the middle one
+        4
     """
     _check_map(grid_shape, falloff_below, falloff_above, column, falloff_sides, floor)
     rows, columns = ((torch.arange(n) + 0.5) / n for n in grid_shape)

@@ -34,6 +34,10 @@ def pixel_positions(count: int, like: Tensor, align_corners: bool = False) -> Te
 
     Returns:
         Positions, shape (n,).
+
+    Example:
+        >>> pixel_positions(4, like=torch.empty(0))
+        tensor([0.1250, 0.3750, 0.6250, 0.8750])
     """
     index = torch.arange(count, device=like.device, dtype=like.dtype)
     if align_corners:
@@ -51,6 +55,10 @@ def to_index(position: Tensor, count: int, align_corners: bool = False) -> Tenso
 
     Returns:
         Pixel indices, those of centres being whole.
+
+    Example:
+        >>> to_index(torch.tensor([0.125, 0.5, 1.0]), 4)
+        tensor([0.0000, 1.5000, 3.5000])
     """
     return position * (count - 1) if align_corners else position * count - 0.5
 
@@ -115,6 +123,17 @@ class Warp(ABC):
 
         Returns:
             Normalised points in the source image, shape (N, P, 2).
+
+        Convention:
+            (x, y) in [0, 1] over the image content; the centre of pixel i of n is (i + 0.5)/n, or
+            i/(n - 1) with ``align_corners``.
+
+        Example:
+            >>> from lzu_mm.warps import SeparableWarp
+            >>> knots_x, knots_y = torch.tensor([[0, 0.25, 1]]), torch.tensor([[0.0, 1]])
+            >>> warp = SeparableWarp(knots_x, knots_y)  # the left quarter fills the left half
+            >>> warp.to_source(torch.tensor([[[0.5, 0.25]]]))
+            tensor([[[0.2500, 0.2500]]])
         """
         return self._map(points, inverse=False)
 
@@ -127,6 +146,17 @@ class Warp(ABC):
 
         Returns:
             Normalised points in the zoomed image, shape (N, P, 2).
+
+        Convention:
+            (x, y) in [0, 1] over the image content; the centre of pixel i of n is (i + 0.5)/n, or
+            i/(n - 1) with ``align_corners``.
+
+        Example:
+            >>> from lzu_mm.warps import SeparableWarp
+            >>> knots_x, knots_y = torch.tensor([[0, 0.25, 1]]), torch.tensor([[0.0, 1]])
+            >>> warp = SeparableWarp(knots_x, knots_y)  # the left quarter fills the left half
+            >>> warp.to_zoomed(torch.tensor([[[0.25, 0.25]]]))
+            tensor([[[0.5000, 0.2500]]])
         """
         return self._map(points, inverse=True)
 
@@ -140,6 +170,18 @@ class Warp(ABC):
 
         Returns:
             Grid for ``F.grid_sample(source, grid, align_corners=align_corners)``, (N, h, w, 2).
+
+        Convention:
+            (x, y) in [-1, 1] over the image content, as ``grid_sample`` takes them.
+
+        Example:
+            >>> from lzu_mm.warps import saliency_to_warp
+            >>> warp = saliency_to_warp(torch.ones(1, 1, 27, 48))  # uniform: plain resizing
+            >>> image = torch.rand(1, 3, 90, 160)
+            >>> grid = warp.zoom_grid((45, 80))
+            >>> zoomed = torch.nn.functional.grid_sample(image, grid, align_corners=False)
+            >>> torch.allclose(zoomed, torch.nn.functional.avg_pool2d(image, 2), atol=1e-5)
+            True
         """
         return 2 * self._raster(size, align_corners, inverse=False) - 1
 
@@ -153,6 +195,20 @@ class Warp(ABC):
 
         Returns:
             Grid for ``F.grid_sample(zoomed, grid, align_corners=align_corners)``, (N, h, w, 2).
+
+        Convention:
+            (x, y) in [-1, 1] over the image content, as ``grid_sample`` takes them.
+
+        Example:
+            >>> from lzu_mm.warps import saliency_to_warp
+            >>> warp = saliency_to_warp(torch.rand(2, 1, 27, 48))
+            >>> grid = warp.unzoom_grid((45, 80))
+            >>> grid.shape
+            torch.Size([2, 45, 80, 2])
+            >>> points = (grid.flatten(1, 2) + 1) / 2
+            >>> centres = warp.to_source(points).view(2, 45, 80, 2)
+            >>> torch.allclose(centres[0, 0, :, 0], (torch.arange(80) + 0.5) / 80, atol=1e-5)
+            True
         """
         return 2 * self._raster(size, align_corners, inverse=True) - 1
 

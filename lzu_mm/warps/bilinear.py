@@ -25,6 +25,14 @@ class BilinearWarp(Warp):
     Args:
         knots: T at (k/(w_S - 1), l/(h_S - 1)), shape (N, h_S, w_S, 2), (x, y) last. The x must rise
             strictly along every row, the y along every column, and every cell must be convex.
+
+    Example:
+        >>> knots = torch.tensor([[[0, 0], [0.25, 0], [1, 0]], [[0, 1], [0.75, 1], [1, 1]]])
+        >>> warp = BilinearWarp(knots[None])  # the middle column of knots leans
+        >>> warp.to_source(torch.tensor([[[0.5, 0.0], [0.5, 0.5], [0.5, 1.0]]]))
+        tensor([[[0.2500, 0.0000],
+                 [0.5000, 0.5000],
+                 [0.7500, 1.0000]]])
     """
 
     def __init__(self, knots: Tensor) -> None:

@@ -94,7 +94,13 @@ def infer_stride(canvas: tuple[int, int], cells: tuple[int, int]) -> tuple[float
         cells: (h, w) of the feature level.
 
     Returns:
-        The power of two that explains both numbers of cells, or else the plain ratios.
+        The power of two that explains both numbers of cells, or else the plain ratios, (y, x).
+
+    Example:
+        >>> infer_stride((600, 960), (5, 8))  # P7 of an FPN: 600 / 128 = 4.7, rounded up
+        (128, 128)
+        >>> infer_stride((600, 960), (100, 100))
+        (6.0, 9.6)
     """
     for round_up in (1, 0):
         stride = 1

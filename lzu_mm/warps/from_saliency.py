@@ -1,4 +1,7 @@
-"""From a saliency map to a warp."""
+"""From a saliency map to a warp.
+
+Convention: see :mod:`lzu_mm.warps.base`. Node i of an axis of n nodes stands at i/(n - 1).
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,18 @@ def saliency_to_warp(
             negative, NaN or infinite saliency. On an accelerator the values are checked by a
             device-side assertion, without a host synchronisation; under ``torch.compile`` they are
             not checked.
+
+    Convention:
+        Node (i, j) of the saliency stands at x = j/(w_S - 1), y = i/(h_S - 1) of the image content,
+        so that the outer nodes lie on its edges.
+
+    Example:
+        >>> saliency = torch.full((1, 1, 31, 51), 0.1)
+        >>> saliency[..., :10] = 1  # look to the left
+        >>> warp = saliency_to_warp(saliency)
+        >>> x = warp.to_source(torch.tensor([[[0.5, 0.5]]]))[0, 0, 0]
+        >>> bool(x < 0.5)  # the middle of the zoomed image shows what lies further left
+        True
     """
     _check_arguments(saliency, attraction_fwhm, max_magnification)
     _check_method(method, uniform_share, anti_crop, separable)

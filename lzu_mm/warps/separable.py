@@ -21,6 +21,11 @@ class SeparableWarp(Warp):
         knots_x: T_x at k/(n - 1), strictly rising in [0, 1], shape (N, n).
         knots_y: T_y at k/(m - 1), strictly rising in [0, 1], shape (N, m).
         of_inverse: The knots are values of T⁻¹ instead of T.
+
+    Example:
+        >>> left = SeparableWarp(torch.tensor([[0, 0.25, 1]]), torch.tensor([[0.0, 1]]))
+        >>> left.map_x(torch.tensor([[0.25, 0.5, 0.75]]), inverse=False)
+        tensor([[0.1250, 0.2500, 0.6250]])
     """
 
     def __init__(self, knots_x: Tensor, knots_y: Tensor, of_inverse: bool = False) -> None:

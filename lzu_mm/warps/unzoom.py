@@ -53,6 +53,18 @@ def unzoom_feature(
 
     Raises:
         ValueError: If options do not go together.
+
+    Convention:
+        Cell j of a level with stride s stands for pixels [j·s, (j + 1)·s) of the canvas, on which
+        the content lies at the top left.
+
+    Example:
+        >>> from lzu_mm.warps import saliency_to_warp
+        >>> warp = saliency_to_warp(torch.rand(2, 1, 31, 51))
+        >>> feature = torch.rand(2, 8, 38, 60)  # stride 16
+        >>> content = [(600, 960), (600, 900)]  # the second image is padded to the right
+        >>> unzoom_feature(feature, warp, content, canvas=(608, 960)).shape
+        torch.Size([2, 8, 38, 60])
     """
     cells = (feature.shape[-2], feature.shape[-1])
     if align_corners and (antialias or tuple(frame) != (1, 1)):

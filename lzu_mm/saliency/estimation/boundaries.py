@@ -25,6 +25,10 @@ def label_boundaries(labels: Tensor, ignore_index: int = 255) -> Tensor:
 
     Returns:
         (..., h, w) bool.
+
+    Example:
+        >>> label_boundaries(torch.tensor([[0, 0, 1, 255, 2]])).int()
+        tensor([[0, 1, 1, 0, 0]], dtype=torch.int32)
     """
     boundary = torch.zeros_like(labels, dtype=torch.bool)
     for axis in (-1, -2):
@@ -51,6 +55,16 @@ def boundary_saliency(
 
     Raises:
         ValueError: if the labels are no map.
+
+    Convention:
+        Cell (i, j) of the map covers an h_S-th by a w_S-th of the image, from the top left.
+
+    Example:
+        >>> labels = torch.zeros(4, 8, dtype=torch.long)
+        >>> labels[:, 2:] = 1
+        >>> boundary_saliency(labels, grid_shape=(2, 4))
+        tensor([[0.2500, 0.2500, 0.0000, 0.0000],
+                [0.2500, 0.2500, 0.0000, 0.0000]])
     """
     accumulator = BoundarySaliency(grid_shape, ignore_index)
     accumulator.add(labels)

@@ -49,6 +49,16 @@ def box_saliency(
 
     Raises:
         ValueError: if an argument is outside its range.
+
+    Convention:
+        Boxes in pixels of the source image, pixel i covering [i, i + 1]; cell (i, j) of the map has
+        its centre at x = (j + 0.5)/w_S of the width, y = (i + 0.5)/h_S of the height.
+
+    Example:
+        >>> boxes = torch.tensor([[900.0, 500, 1020, 580]])
+        >>> saliency = box_saliency(boxes, image_size=(1080, 1920), grid_shape=(27, 48))
+        >>> divmod(int(saliency.argmax()), 48)  # row and column of the box's centre
+        (13, 23)
     """
     density, count = _density(boxes, image_size, grid_shape, bandwidth, amplitude)
     return _normalize(density, count)
