@@ -73,8 +73,10 @@ class CentreSaliency:
         if self.count == 0:
             return torch.full(self.grid_shape, 1 / (self.grid_shape[0] * self.grid_shape[1]))
         if self.sigma is None:
-            self.sigma = tuple(
-                best_blur(self._folds.sum(dim=axis), self.uniform_share) for axis in (2, 1)
+            rows, columns = (self._folds.sum(dim=axis) for axis in (2, 1))
+            self.sigma = (
+                best_blur(rows, self.uniform_share),
+                best_blur(columns, self.uniform_share),
             )
         counts = blur(blur(self._folds.sum(dim=0), self.sigma[1]).T, self.sigma[0]).T
         return (counts / counts.sum()).float()
