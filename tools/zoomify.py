@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 r"""Write the child config that switches LZU on for any stock config, or your own.
 
-It swaps the data preprocessor, puts lzu_mm.UnzoomNeck behind the neck, takes crops out of training
-and slides out of testing, and says so in comments. Examples:
+It swaps the data preprocessor, puts lzu_mm.UnzoomNeck behind the neck, takes crops, mosaics and the
+like out of training and slides out of testing, and says so in comments. Examples:
     python tools/zoomify.py mmdet::retinanet/retinanet_r50_fpn_1x_coco.py --scale 0.5 \
         --saliency fixed:data/saliency/coco.npz -o configs/lzu_retinanet_r50_fpn_1x_coco.py
     python tools/zoomify.py mine.py --size 256 512 --saliency horizon:0.45 -o lzu_mine.py
@@ -123,8 +123,10 @@ def trial_zoom(zoom: Dict[str, Any]) -> Dict[str, Any]:
     return {**zoom, 'saliency': dict(type='lzu_mm.HorizonSaliency', row=0.5)}
 
 
-def write(args: Namespace, source: str, expected: Dict[str, Any], zoom: Dict[str, Any]) -> None:
-    """Write the config once it says what it is meant to, and its model runs."""
+def write(
+    args: Namespace, source: str, base: Config, expected: Dict[str, Any], zoom: Dict[str, Any]
+) -> List[str]:
+    """Write the config once it says what it is meant to, and its model runs; what was not tried."""
     args.out.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, for the relative path of its base.
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=args.out.parent) as draft:
@@ -133,18 +135,21 @@ def write(args: Namespace, source: str, expected: Dict[str, Any], zoom: Dict[str
         cfg = Config.fromfile(draft.name)
         if settings_of(cfg) != expected:
             raise SystemExit('error: the base config cannot be extended: write the child by hand')
-        try_model(cfg, trial_zoom(zoom))
+        untried = try_model(cfg, trial_zoom(zoom), base)
     args.out.write_text(source)
+    return untried
 
 
-def report(args: Namespace, moving: List[str]) -> None:
+def report(args: Namespace, untried: List[str]) -> None:
     """What was written, and what to do next."""
-    if moving:
+    print(f'{args.out}: the model builds, and zooms and unzooms an image.', end=' ')
+    if untried:
         print(
-            f'warning: {", ".join(dict.fromkeys(moving))} in the training pipeline move what is in '
-            'the image, and this saliency does not follow: consider training without'
+            'Not tried, because the stock model does not run on images and labels that were made '
+            f'up either: {"; ".join(untried)}.',
+            end=' ',
         )
-    print(f'{args.out}: the model builds, and passes an image through zoom and unzoom. Next:')
+    print('Next:')
     path = args.saliency.get('path')
     if path and not Path(path).exists():
         print(f'  python tools/compute_saliency.py {args.out}   # makes {path}')
@@ -159,13 +164,14 @@ def main() -> None:
     reference, written = references(args)
     try:
         zoom = zoom_of(args)
-        base = settings_of(load(reference))
+        stock = load(reference)
+        base = settings_of(stock)
         zoomed = zoom_config(base, zoom)
         source = child_source(written, base, zoomed.config, title(args), zoomed.notes)
-        write(args, source, zoomed.config, zoom)
+        untried = write(args, source, stock, zoomed.config, zoom)
     except ValueError as error:
         raise SystemExit(f'error: {error}') from error
-    report(args, zoomed.moving)
+    report(args, untried)
 
 
 if __name__ == '__main__':

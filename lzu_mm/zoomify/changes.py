@@ -6,7 +6,10 @@ import copy
 import inspect
 from typing import Any
 
-from .pipelines import moving, without_crops
+from mmengine.config import Config
+
+from .pipelines import whole_images
+from .source import settings_of
 from .zoomed import Zoomed
 
 __all__ = ['zoom_config']
@@ -16,8 +19,21 @@ _PREPROCESSORS = {
     'SegDataPreProcessor': 'lzu_mm.ZoomSegDataPreProcessor',
     'Det3DDataPreprocessor': 'lzu_mm.ZoomDet3DDataPreprocessor',
 }
-# Their maps belong to the image as it was taken.
-_MAPS_OF_THE_IMAGE = ('lzu_mm.FixedSaliency', 'lzu_mm.HorizonSaliency')
+# What stands in the way of others, and what to do.
+_NOT_ZOOMED = {
+    'BoxInstDataPreprocessor': (
+        'BoxInst learns from the colours of neighbouring pixels, which a zoom moves apart: take '
+        'another model'
+    ),
+    'TrackDataPreprocessor': (
+        'a tracker takes clips of several frames: zoomify the config of its detector '
+        '(model.detector), and track with the detections'
+    ),
+    'ReIDDataPreprocessor': (
+        'it identifies crops of one object each, in which there is nowhere to zoom: zoomify the '
+        'detector that finds them'
+    ),
+}
 _SLIDE = ('mode', 'crop_size', 'stride')
 
 
@@ -56,27 +72,50 @@ def zoom_config(base: dict[str, Any], zoom: dict[str, Any]) -> Zoomed:
 def _zoom(zoomed: Zoomed, zoom: dict[str, Any]) -> str:
     """Swap the data preprocessor wherever it stands; returns the stock one's name."""
     config = zoomed.config
-    # MMSegmentation's configs hold it at the top level too, for their children.
-    places = _places(config)
-    names = {str(place['data_preprocessor'].get('type', '')) for place in places}
-    name = min(names, default='').rpartition('.')[2]
+    preprocessors = _preprocessors(config)
+    names = {_name(preprocessor.get('type')) for preprocessor in preprocessors}
+    name = min(names, default='')
     if len(names) != 1 or name not in _PREPROCESSORS:
-        raise ValueError(
-            'the base config is without a supported preprocessor: model.data_preprocessor.type is '
-            f'{" and ".join(map(repr, sorted(names))) or None}, and the zoom extends '
-            f'{", ".join(_PREPROCESSORS)}. A subclass of these needs a subclass of the zoom'
-        )
-    for place in places:
-        place['data_preprocessor'].update(type=_PREPROCESSORS[name], zoom=copy.deepcopy(zoom))
+        raise ValueError(_no_preprocessor(names))
+    for preprocessor in preprocessors:
+        preprocessor.update(type=_PREPROCESSORS[name], zoom=copy.deepcopy(zoom))
     zoomed.note(
-        'data_preprocessor' if places[0] is config else 'model',
+        'data_preprocessor' if config.get('data_preprocessor') else 'model',
         'The preprocessor zooms before it normalises and pads, as inherited.',
     )
     return name
 
 
-def _places(config: dict[str, Any]) -> list[dict[str, Any]]:
-    return [place for place in (config, config['model']) if place.get('data_preprocessor')]
+def _no_preprocessor(names: set[str]) -> str:
+    if not names:
+        return (
+            'the base config has no model.data_preprocessor, which the zoom extends: set one, such '
+            "as dict(type='DetDataPreprocessor', mean=…, std=…)"
+        )
+    known = sorted(names & set(_NOT_ZOOMED))
+    if known:
+        return f'a model with {known[0]} cannot be zoomed: {_NOT_ZOOMED[known[0]]}'
+    if {kind.rpartition('.')[2] for kind in _PREPROCESSORS.values()} & names:
+        return 'the base config zooms already: change its model.data_preprocessor.zoom'
+    return (
+        'the base config is without a supported preprocessor: model.data_preprocessor.type is '
+        f'{" and ".join(map(repr, sorted(names)))}, and the zoom extends '
+        f'{", ".join(_PREPROCESSORS)}. A subclass of these needs a subclass of the zoom'
+    )
+
+
+def _name(kind: Any) -> str:
+    """Name of a type, which may be a class, without its scope."""
+    return str(getattr(kind, '__name__', kind or '')).rpartition('.')[2]
+
+
+def _preprocessors(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """All data preprocessors that see images, within those that sort branches too."""
+    # MMSegmentation's configs hold one at the top level too, for their children.
+    places = [config, config['model'], config['model'].get('detector') or {}]
+    found = [place['data_preprocessor'] for place in places if place.get('data_preprocessor')]
+    branching = 'MultiBranchDataPreprocessor'
+    return [one['data_preprocessor'] if _name(one['type']) == branching else one for one in found]
 
 
 def _import_lzu(config: dict[str, Any]) -> None:
@@ -89,18 +128,48 @@ def _import_lzu(config: dict[str, Any]) -> None:
 
 def _unzoom(zoomed: Zoomed) -> None:
     model = zoomed.config['model']
-    neck = model.get('neck')
+    # Student and teacher of semi-supervised detectors are copies of one detector.
+    holder = model['detector'] if isinstance(model.get('detector'), dict) else model
+    holder['neck'], note = _unzoomed(holder.get('neck'))
+    zoomed.note('model', note)
+    if model.get('teacher_neck'):
+        model['teacher_neck'], _ = _unzoomed(model['teacher_neck'])
+    elif model.get('teacher_config'):
+        model['teacher_config'] = _unzoomed_teacher(model['teacher_config'])
+    else:
+        return
+    zoomed.note('model', 'The teacher sees zoomed images too, and is unzoomed as well.')
+
+
+def _unzoomed(neck: Any) -> tuple[dict[str, Any], str]:
+    """The neck that unzooms behind a stock neck, and why it is written so."""
     if isinstance(neck, (list, tuple)) or (neck and 'inner' in neck):
         # Several necks, or one with a setting that UnzoomNeck would take for its own.
-        model['neck'] = dict(type='lzu_mm.UnzoomNeck', inner=neck)
-        note = 'What the stock neck hands to the heads is unzoomed.'
-    elif neck:
-        model['neck'] = {**neck, 'type': 'lzu_mm.UnzoomNeck', 'inner': neck['type']}
-        note = 'Behind the stock neck, whose settings are inherited, its levels are unzoomed.'
-    else:
-        model['neck'] = dict(type='lzu_mm.UnzoomNeck')
-        note = 'There is no neck: the levels of the backbone are unzoomed, those that heads read.'
-    zoomed.note('model', note)
+        inner = dict(type='lzu_mm.UnzoomNeck', inner=neck)
+        return inner, 'What the stock neck hands to the heads is unzoomed.'
+    if neck:
+        return (
+            {**neck, 'type': 'lzu_mm.UnzoomNeck', 'inner': neck['type']},
+            'Behind the stock neck, whose settings are inherited, its levels are unzoomed.',
+        )
+    return (
+        dict(type='lzu_mm.UnzoomNeck'),
+        'There is no neck: the levels of the backbone are unzoomed, those that heads read.',
+    )
+
+
+def _unzoomed_teacher(config: Any) -> dict[str, Any]:
+    """The config of a teacher whose neck unzooms; it has no use for a preprocessor."""
+    if isinstance(config, str):
+        try:
+            config = settings_of(Config.fromfile(config))
+        except FileNotFoundError as error:
+            raise ValueError(
+                f'model.teacher_config={config!r} is not found from here: give its path from the '
+                'folder that you train in, and zoomify there'
+            ) from error
+    neck, _ = _unzoomed(config['model'].get('neck'))
+    return dict(model={**config['model'], 'neck': neck})
 
 
 def _test_whole_images(zoomed: Zoomed) -> None:
@@ -116,23 +185,17 @@ def _train_on_whole_images(zoomed: Zoomed, zoom: dict[str, Any]) -> None:
     found = False
     for setting in ('train_dataloader', 'custom_hooks'):
         for holder, key in zoomed.pipelines(setting):
-            stock = holder[key]
-            pipeline, crops = without_crops(stock)
-            if crops:
-                found = True
-                without = list(dict.fromkeys(crops))
-                if str(stock).count('RandomResize') > str(pipeline).count('RandomResize'):
-                    without.append('random resize before it')
-                name = zoomed.replace_pipeline(holder, key, pipeline)
-                zoomed.note(
-                    name or setting, f'Whole images are zoomed: no {" and no ".join(without)}.'
-                )
-            if zoom['saliency']['type'] in _MAPS_OF_THE_IMAGE:
-                zoomed.moving += moving(pipeline)
-    places = [place['data_preprocessor'] for place in _places(zoomed.config)]
-    if found and zoom.get('scale') == 1 and places[0].get('size') is not None:
+            pipeline, removed = whole_images(holder[key])
+            if not removed:
+                continue
+            found = True
+            name = zoomed.replace_pipeline(holder, key, pipeline)
+            without = ', no '.join(dict.fromkeys(removed))
+            zoomed.note(name or setting, f'Whole images are zoomed: no {without}.')
+    preprocessors = _preprocessors(zoomed.config)
+    if found and zoom.get('scale') == 1 and preprocessors[0].get('size') is not None:
         # Where the zoom changes the size, the preprocessor pads to the zoomed images by itself.
-        for preprocessor in places:
+        for preprocessor in preprocessors:
             preprocessor.update(size=None, size_divisor=1)
         zoomed.note('model', 'Batches are padded to their largest image, not to a crop.')
 

@@ -41,7 +41,9 @@ def follow_frame(model: dict[str, Any], frame: tuple[float, float], scope: str) 
     changed = []
     for name in HEADS:
         head = model.get(name)
-        strides = head_strides(head, scope) if isinstance(head, dict) else None
+        if not isinstance(head, dict):
+            continue
+        strides = head_strides(head, scope)
         if strides is not None:
             model[name] = _follow(head, strides, frame, scope)
             changed.append(name)

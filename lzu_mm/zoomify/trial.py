@@ -2,64 +2,180 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from typing import Any, Callable
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import MessageHub
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 
 from ..data_preprocessors import ZoomSettings, refuse_unsupported
+from .samples import labelled_batch
 
 __all__ = ['try_model']
 
 # Zoomed images of this size leave all levels of stock models a cell at least, and are fast.
 _ZOOMED_SIZE = (320, 320)
+_WEIGHTS = ('init_cfg', 'pretrained', 'teacher_ckpt')
 
 
-def try_model(cfg: Config, zoom: dict[str, Any]) -> None:
-    """Build the model without pretrained weights, and pass one image through its features.
+def try_model(cfg: Config, zoom: dict[str, Any], base: Config) -> list[str]:
+    """Build the model without pretrained weights; let it predict, and take a loss.
+
+    What fails is tried with the stock model as well. Where that fails too, the trial is to blame,
+    whose labels are made up.
 
     Args:
         cfg: The config.
         zoom: The zoom to try it with, such as one whose saliency file does not exist yet.
+        base: The stock config.
+
+    Returns:
+        What could not be tried, and why, in words.
 
     Raises:
-        ValueError: If the model is not one of images, cannot be zoomed, or does not run.
+        ValueError: If the model is not one of images, cannot be zoomed, or does not run where the
+            stock model does.
     """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
-    config = copy.deepcopy(cfg.model)
-    config.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    config.data_preprocessor.zoom = zoom
-    with MODELS.switch_scope_and_registry(None) as registry:
-        kind = registry.get(config.type)
-    if kind is not None:
-        refuse_unsupported(kind)
-    try:
-        model = MODELS.build(config).eval()
-        if config.data_preprocessor.type == 'lzu_mm.ZoomDet3DDataPreprocessor':
-            _require_monocular(model)
-        with torch.no_grad():
-            model.extract_feat(_inputs(model, zoom))
-    except Exception as error:
-        reason = f'{type(error).__name__}: {error}'
-        raise ValueError(f'the model does not run with the zoom: {reason}') from error
+    _refuse(cfg.model)
+    model = _Trial(cfg, zoom)
+    error = _failure(model.build)
+    if error is not None:
+        stock = _failure(_Trial(base).build)
+        because = ', as the stock model does not' if stock is not None else ''
+        raise ValueError(f'the model does not build with the zoom{because}: {_said(error)}')
+    untried = []
+    for what in ('features', 'predict', 'loss'):
+        error = _failure(getattr(model, what))
+        if error is None:
+            continue
+        stock = _failure_of_stock(base, what, _ZOOMED_SIZE)
+        if stock is None:
+            raise ValueError(f'the model does not run with the zoom ({what}): {_said(error)}')
+        _name_fixed_size(base, what)
+        if what != 'features':
+            untried.append(f'{what} ({_said(stock)})')
+    return untried
 
 
-def _require_monocular(model: Any) -> None:
-    from mmdet3d.models import SingleStageMono3DDetector
+def _failure_of_stock(base: Config, what: str, size: tuple[int, int]) -> Exception | None:
+    stock = _Trial(base, size=size)
+    return _failure(stock.build) or _failure(getattr(stock, what))
 
-    if not isinstance(model, SingleStageMono3DDetector):
-        raise TypeError(
-            f'{type(model).__name__} is no monocular detector of one image per sample, the only '
-            'ones of MMDetection3D that can be zoomed'
+
+def _name_fixed_size(base: Config, what: str) -> None:
+    """Refuse any size but that of a backbone that takes one alone (BEiT, MAE)."""
+    given = base.model.get('backbone', {}).get('img_size')
+    if given is None:
+        return
+    h, w = (given, given) if isinstance(given, int) else (given[0], given[-1])
+    if _failure_of_stock(base, what, (h, w)) is None:
+        raise ValueError(
+            f'{base.model.backbone.type} takes images of {h}x{w} alone '
+            f'(model.backbone.img_size): zoom to it with --size {h} {w}'
         )
 
 
-def _inputs(model: Any, zoom: dict[str, Any]) -> Any:
-    """A zoomed image, as the preprocessor gives it to the model."""
-    # Below an eighth, the source image would only cost memory.
-    scale = max(ZoomSettings(**zoom).scale or 1, 1 / 8)
-    image = torch.rand(3, *(round(n / scale) for n in _ZOOMED_SIZE)) * 255
-    images = {'img': [image]} if 'Det3D' in type(model.data_preprocessor).__name__ else [image]
-    return model.data_preprocessor({'inputs': images, 'data_samples': None})['inputs']
+def _failure(run: Callable[[], None]) -> Exception | None:
+    try:
+        run()
+    except Exception as error:
+        return error
+    return None
+
+
+def _said(error: Exception) -> str:
+    return f'{type(error).__name__}: {error}'
+
+
+def _refuse(model: ConfigDict) -> None:
+    with MODELS.switch_scope_and_registry(None) as registry:
+        kind = registry.get(model.type) if isinstance(model.type, str) else model.type
+    if kind is None:
+        return
+    refuse_unsupported(kind)
+    if 'Det3D' in str(model.data_preprocessor.type) and not _is_monocular(kind):
+        raise ValueError(
+            f'{kind.__name__} cannot be zoomed: it computes its features from point clouds, or '
+            'looks them up at 3D points, and the zoom is for features of one image per sample. '
+            'Among the models of MMDetection3D, take a monocular detector (FCOS3D, PGD, SMOKE)'
+        )
+
+
+def _is_monocular(kind: type) -> bool:
+    return any(base.__name__ == 'SingleStageMono3DDetector' for base in kind.__mro__)
+
+
+class _Trial:
+    """A model on trial.
+
+    Args:
+        cfg: Its config.
+        zoom: The zoom; None for a stock model.
+        size: (h, w) of the images that the model is to see.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        zoom: dict[str, Any] | None = None,
+        size: tuple[int, int] = _ZOOMED_SIZE,
+    ) -> None:
+        model = cfg.model.to_dict()
+        model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+        if zoom is not None:
+            _set_zoom(model, zoom)
+            # Below an eighth, the source image would only cost memory.
+            scale = max(ZoomSettings(**zoom).scale or 1, 1 / 8)
+            size = (round(size[0] / scale), round(size[1] / scale))
+        self.size = size
+        self.config = _without_weights(model)
+        self.preprocessor = str(model['data_preprocessor']['type'])
+
+    def build(self) -> None:
+        """Build the model."""
+        # Some augmentations of batches ask for it.
+        MessageHub.get_current_instance().update_info('iter', 0)
+        self.model = revert_sync_batchnorm(MODELS.build(ConfigDict(self.config)))
+
+    def features(self) -> None:
+        """Compute the features of one image."""
+        self.model.eval()
+        with torch.no_grad():
+            data = self.model.data_preprocessor(self._batch(training=False))
+            self.model.extract_feat(data['inputs'])
+
+    def predict(self) -> None:
+        """Predict for one image."""
+        # Models that distil return nothing from eval().
+        self.model.eval()
+        with torch.no_grad():
+            self.model.test_step(self._batch(training=False))
+
+    def loss(self) -> None:
+        """Take the loss of two images, and its gradients."""
+        self.model.train()
+        data = self.model.data_preprocessor(self._batch(training=True), True)
+        loss, _ = self.model.parse_losses(self.model(**data, mode='loss'))
+        loss.backward()
+
+    def _batch(self, training: bool) -> dict[str, Any]:
+        return labelled_batch(self.preprocessor, self.size, self.config, training)
+
+
+def _set_zoom(config: Any, zoom: dict[str, Any]) -> None:
+    """Let all preprocessors in a config that zoom do so."""
+    preprocessor = config.get('data_preprocessor') if isinstance(config, dict) else None
+    if preprocessor and 'zoom' in preprocessor:
+        preprocessor['zoom'] = zoom
+    for held in ('data_preprocessor', 'detector'):
+        if isinstance(config, dict) and held in config:
+            _set_zoom(config[held], zoom)
+
+
+def _without_weights(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_weights(v) for key, v in value.items() if key not in _WEIGHTS}
+    return type(value)(map(_without_weights, value)) if type(value) in (list, tuple) else value

@@ -18,14 +18,12 @@ class Zoomed:
         base: The settings of the base; left as they are.
         config: The settings that zoom.
         notes: For each top-level setting that changes, sentences that say why.
-        moving: Training transforms that stay, but move the content of images under the saliency.
     """
 
     def __init__(self, base: dict[str, Any]) -> None:
         self.base = base
         self.config = copy.deepcopy(base)
         self.notes: dict[str, list[str]] = defaultdict(list)
-        self.moving: list[str] = []
 
     def note(self, setting: str, sentence: str) -> None:
         """Say why a setting changes, once."""

@@ -113,6 +113,23 @@ def test_at_full_scale_batches_are_not_padded_to_the_crops(tmp_path):
         assert (preprocessor['size'], preprocessor.size_divisor) == (None, 1)
 
 
+def test_yolox_keeps_what_its_hook_asks_for_and_loses_what_mixes(tmp_path):
+    cfg, _ = zoomify('mmdet::yolox/yolox_tiny_8xb8-300e_coco.py', tmp_path / 'lzu.py', *HALF)
+    dataset = cfg.train_dataloader.dataset
+    assert dataset.type == 'MultiImageMixDataset'
+    types = [transform.type for transform in dataset.pipeline]
+    assert types == [
+        'YOLOXHSVRandomAug',
+        'RandomFlip',
+        'Resize',
+        'Pad',
+        'FilterAnnotations',
+        'PackDetInputs',
+    ]
+    comments = (tmp_path / 'lzu.py').read_text()
+    assert '# Whole images are zoomed: no Mosaic, no RandomAffine.' in comments
+
+
 def test_mono_3d_detection(tmp_path):
     cfg, _ = zoomify(FCOS3D, tmp_path / 'lzu.py', *HALF)
     assert cfg.model.data_preprocessor.type == 'lzu_mm.ZoomDet3DDataPreprocessor'
@@ -207,12 +224,13 @@ LIDAR = "_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-
         (CONFIG, ['--scale', '0', *HALF[2:]], r'zoom\.scale'),
         (CONFIG, ['--scale', '4.5', *HALF[2:]], r'zoom\.scale'),
         (CONFIG, ['--size', '0', '9', *HALF[2:]], r'zoom\.size'),
-        (CONFIG.replace('DetData', 'BoxInstData'), HALF, 'without a supported preprocessor'),
+        (CONFIG.replace('DetData', 'BoxInstData'), HALF, 'take another model'),
+        (CONFIG.replace('DetData', 'MyData'), HALF, 'without a supported preprocessor'),
         (CONFIG.replace('model =', 'net ='), HALF, 'no model'),
         (CONFIG.replace('RetinaNet', 'NoSuchNet'), HALF, 'NoSuchNet'),
         (CONFIG, ['--scale', '1', '--saliency', 'horizon:450'], r'saliency\.row'),
         (POOLED, HALF, 'GlobalAveragePooling'),
-        (LIDAR, HALF, 'no monocular detector'),
+        (LIDAR, HALF, 'take a monocular detector'),
         (PIXELS, HALF, 'SAN.* reads the pixels of the image again'),
         (f'_base_ = {FCOS3D!r}', ['--scale', '1', '--saliency', 'temporal'], 'temporal saliency'),
     ],

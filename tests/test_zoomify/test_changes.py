@@ -1,5 +1,8 @@
 import copy
 
+import pytest
+from mmseg.models import SegDataPreProcessor
+
 from lzu_mm.zoomify import difference, zoom_config
 
 PREPROCESSOR = dict(type='SegDataPreProcessor', size=(8, 8))
@@ -69,11 +72,72 @@ def test_imports_of_the_base_are_kept():
     assert 'custom_imports' not in changes({**BASE, 'custom_imports': imports})[0]
 
 
-def test_only_maps_of_the_whole_image_do_not_follow_its_content():
-    pipeline = [dict(type='Load'), dict(type='Mosaic')]
-    base = {**BASE, 'train_dataloader': dict(dataset=dict(pipeline=pipeline))}
-    assert changes(base, 'Horizon')[1].moving == ['Mosaic']
-    assert changes(base, 'Learned')[1].moving == []
+def test_the_wrapper_that_mixes_images_stays_without_what_mixes():
+    inner = dict(type='Coco', pipeline=[dict(type='Load')])
+    mixed = [dict(type='Mosaic', img_scale=(8, 8)), dict(type='MixUp'), dict(type='Pack')]
+    dataset = dict(type='MultiImageMixDataset', dataset=inner, pipeline=mixed)
+    base = {**BASE, 'train_pipeline': mixed, 'train_dataloader': dict(dataset=dataset)}
+    delta, zoomed = changes(base, 'Learned')
+    whole = [dict(type='Resize', scale=(8, 8), keep_ratio=True), dict(type='Pack')]
+    # Hooks of YOLOX ask the wrapper to skip what is no longer there.
+    assert delta['train_dataloader'] == dict(dataset=dict(pipeline=whole))
+    assert zoomed.notes['train_pipeline'] == ['Whole images are zoomed: no Mosaic, no MixUp.']
+
+
+@pytest.mark.parametrize(
+    ('kind', 'reason'),
+    [
+        ('BoxInstDataPreprocessor', 'colours of neighbouring pixels.*another model'),
+        ('mmdet.TrackDataPreprocessor', 'zoomify the config of its detector'),
+        ('ReIDDataPreprocessor', 'zoomify the detector'),
+        ('Mine', 'without a supported preprocessor'),
+        ('lzu_mm.ZoomDetDataPreprocessor', 'zooms already'),
+    ],
+)
+def test_other_preprocessors_are_refused_with_reason_and_remedy(kind, reason):
+    with pytest.raises(ValueError, match=reason):
+        changes(model_with(data_preprocessor=dict(type=kind)))
+
+
+def test_without_a_preprocessor_there_is_nothing_to_extend():
+    with pytest.raises(ValueError, match=r'has no model\.data_preprocessor'):
+        changes(model_with(data_preprocessor=None))
+
+
+UNZOOM = dict(type='lzu_mm.UnzoomNeck', inner='FPN')
+
+
+def test_the_detector_of_a_semi_supervised_one_is_unzoomed():
+    inner = dict(type='DetDataPreprocessor', mean=[0])
+    outer = dict(type='MultiBranchDataPreprocessor', data_preprocessor=inner)
+    detector = dict(type='FasterRCNN', neck=dict(type='FPN', a=1), data_preprocessor=inner)
+    model = dict(type='SoftTeacher', detector=detector, data_preprocessor=outer)
+    delta, _ = changes(dict(model=model))
+    swapped = delta['model']['data_preprocessor'].pop('data_preprocessor')
+    assert swapped['type'] == 'lzu_mm.ZoomDetDataPreprocessor'
+    # The preprocessor of branches stays, and the detector's own zooms alike.
+    assert delta['model'] == dict(
+        data_preprocessor={}, detector=dict(neck=UNZOOM, data_preprocessor=swapped)
+    )
+
+
+def test_teachers_are_unzoomed_as_their_students(tmp_path):
+    preprocessor, neck = dict(type='DetDataPreprocessor'), dict(type='FPN', a=1)
+    model = dict(data_preprocessor=preprocessor, neck=neck)
+    delta, zoomed = changes(dict(model=dict(model, teacher_neck=neck)))
+    assert delta['model']['teacher_neck'] == delta['model']['neck'] == UNZOOM
+    assert 'teacher' in zoomed.notes['model'][-1]
+    (tmp_path / 'teacher.py').write_text(f'model = dict(type="GFL", neck={neck})')
+    delta, _ = changes(dict(model=dict(model, teacher_config=str(tmp_path / 'teacher.py'))))
+    teacher = dict(type='GFL', neck=dict(UNZOOM, a=1))
+    assert delta['model']['teacher_config'] == dict(_delete_=True, model=teacher)
+    with pytest.raises(ValueError, match='is not found from here'):
+        changes(dict(model=dict(model, teacher_config='nowhere.py')))
+
+
+def test_a_preprocessor_may_be_a_class():
+    delta, _ = changes(model_with(data_preprocessor=dict(type=SegDataPreProcessor)))
+    assert delta['model']['data_preprocessor']['type'] == 'lzu_mm.ZoomSegDataPreProcessor'
 
 
 def test_padding_to_crops_goes_where_the_zoom_would_keep_it():
