@@ -17,7 +17,9 @@ from typing import Any, Dict, List
 from mmengine.config import Config
 
 from lzu_mm.data_preprocessors import ZoomSettings
+from lzu_mm.necks.frame import frame_of
 from lzu_mm.registry import MODELS
+from lzu_mm.warps.from_saliency import METHODS
 from lzu_mm.zoomify import child_source, settings_of, try_model, zoom_config
 
 PLAIN = {
@@ -60,6 +62,22 @@ def parse_args() -> Namespace:
         '--size', type=int, nargs=2, metavar=('H', 'W'), help='of the zoomed image, instead'
     )
     parser.add_argument('--saliency', type=saliency_config, required=True, metavar=SALIENCY)
+    parser.add_argument(
+        '--method',
+        choices=METHODS,
+        default='attraction',
+        help="the warp: the paper's attraction (default), or ours, which magnifies by the saliency",
+    )
+    parser.add_argument(
+        '--area-weights', action='store_true', help='unzoom by averages over what a cell stands for'
+    )
+    parser.add_argument(
+        '--frame',
+        type=float,
+        nargs='+',
+        metavar='F',
+        help='unzoom to F times the cells, or F_Y F_X; the strides of dense heads follow',
+    )
     parser.add_argument('-o', '--out', type=Path, required=True, help='the config to write')
     parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
     return parser.parse_args()
@@ -100,9 +118,21 @@ def zoom_of(args: Namespace) -> Dict[str, Any]:
     """The ``zoom`` of the preprocessor, if its settings are in range."""
     target = dict(size=tuple(args.size)) if args.size else dict(scale=args.scale)
     zoom = {**target, 'saliency': args.saliency}
+    if args.method != 'attraction':
+        zoom['method'] = args.method
     ZoomSettings(**zoom)
     MODELS.build(trial_zoom(zoom)['saliency'])
     return zoom
+
+
+def unzoom_of(args: Namespace) -> Dict[str, Any]:
+    """Settings of the unzoom neck."""
+    unzoom: Dict[str, Any] = {'antialias': True} if args.area_weights else {}
+    if args.frame:
+        factors = [int(factor) if factor == int(factor) else factor for factor in args.frame]
+        unzoom['frame'] = factors[0] if len(factors) == 1 else tuple(factors)
+        frame_of(unzoom['frame'])
+    return unzoom
 
 
 def title(args: Namespace) -> str:
@@ -166,7 +196,7 @@ def main() -> None:
         zoom = zoom_of(args)
         stock = load(reference)
         base = settings_of(stock)
-        zoomed = zoom_config(base, zoom)
+        zoomed = zoom_config(base, zoom, unzoom_of(args))
         source = child_source(written, base, zoomed.config, title(args), zoomed.notes)
         untried = write(args, source, stock, zoomed.config, zoom)
     except ValueError as error:

@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..necks.frame import frame_of
+from .frame import follow_frame
 from .pipelines import whole_images
 from .source import settings_of
 from .zoomed import Zoomed
@@ -34,16 +36,21 @@ _NOT_ZOOMED = {
         'detector that finds them'
     ),
 }
+_UNZOOM_SETTINGS = {'inner', 'antialias', 'frame', 'link'}
 _SLIDE = ('mode', 'crop_size', 'stride')
 
 
-def zoom_config(base: dict[str, Any], zoom: dict[str, Any]) -> Zoomed:
+def zoom_config(
+    base: dict[str, Any], zoom: dict[str, Any], unzoom: dict[str, Any] | None = None
+) -> Zoomed:
     """Switch the zoom on in a config of MMDetection, MMSegmentation or MMDetection3D.
 
     Args:
         base: The config, as ``Config.to_dict`` gives it.
         zoom: The ``zoom`` of the data preprocessor; see
             :class:`lzu_mm.data_preprocessors.ZoomSettings`.
+        unzoom: Settings of :class:`lzu_mm.necks.UnzoomNeck`: ``antialias``, ``frame``. Heads
+            follow a finer frame.
 
     Returns:
         The config that zooms, and why each setting changed.
@@ -56,7 +63,7 @@ def zoom_config(base: dict[str, Any], zoom: dict[str, Any]) -> Zoomed:
     zoomed = Zoomed(base)
     kind = _zoom(zoomed, zoom)
     _import_lzu(zoomed.config)
-    _unzoom(zoomed)
+    _unzoom(zoomed, unzoom or {})
     _test_whole_images(zoomed)
     _train_on_whole_images(zoomed, zoom)
     if zoom['saliency']['type'] == 'lzu_mm.TemporalSaliency':
@@ -126,12 +133,18 @@ def _import_lzu(config: dict[str, Any]) -> None:
         config['custom_imports'] = {**imports, 'imports': [*names, 'lzu_mm']}
 
 
-def _unzoom(zoomed: Zoomed) -> None:
+def _unzoom(zoomed: Zoomed, unzoom: dict[str, Any]) -> None:
     model = zoomed.config['model']
     # Student and teacher of semi-supervised detectors are copies of one detector.
     holder = model['detector'] if isinstance(model.get('detector'), dict) else model
     holder['neck'], note = _unzoomed(holder.get('neck'))
+    holder['neck'].update(unzoom)
     zoomed.note('model', note)
+    if 'frame' in unzoom:
+        scope = zoomed.config.get('default_scope', 'mmdet')
+        heads = follow_frame(holder, frame_of(unzoom['frame']), scope)
+        if heads:
+            zoomed.note('model', f'On the finer frame, {" and ".join(heads)} has finer strides.')
     if model.get('teacher_neck'):
         model['teacher_neck'], _ = _unzoomed(model['teacher_neck'])
     elif model.get('teacher_config'):
@@ -143,7 +156,7 @@ def _unzoom(zoomed: Zoomed) -> None:
 
 def _unzoomed(neck: Any) -> tuple[dict[str, Any], str]:
     """The neck that unzooms behind a stock neck, and why it is written so."""
-    if isinstance(neck, (list, tuple)) or (neck and 'inner' in neck):
+    if isinstance(neck, (list, tuple)) or (neck and _UNZOOM_SETTINGS & set(neck)):
         # Several necks, or one with a setting that UnzoomNeck would take for its own.
         inner = dict(type='lzu_mm.UnzoomNeck', inner=neck)
         return inner, 'What the stock neck hands to the heads is unzoomed.'

@@ -1,9 +1,10 @@
 import copy
 
 import pytest
+from mmengine.config import Config
 from mmseg.models import SegDataPreProcessor
 
-from lzu_mm.zoomify import difference, zoom_config
+from lzu_mm.zoomify import difference, settings_of, zoom_config
 
 PREPROCESSOR = dict(type='SegDataPreProcessor', size=(8, 8))
 CROPPED = [dict(type='Load'), dict(type='RandomCrop', crop_size=(8, 8))]
@@ -145,3 +146,15 @@ def test_padding_to_crops_goes_where_the_zoom_would_keep_it():
     assert (preprocessor['size'], preprocessor['size_divisor']) == (None, 1)
     whole = {**BASE, 'train_dataloader': dict(dataset=dict(pipeline=[dict(type='Load')]))}
     assert 'size' not in changes(whole, scale=1)[0]['model']['data_preprocessor']
+
+
+def test_a_finer_frame_reaches_neck_and_heads():
+    path = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+    stock = settings_of(Config.fromstring(f"_base_ = '{path}'", '.py'))
+    zoom = dict(scale=0.5, saliency=dict(type='lzu_mm.UniformSaliency'))
+    zoomed = zoom_config(stock, zoom, dict(antialias=True, frame=2))
+    model = zoomed.config['model']
+    assert model['neck']['antialias'] is True
+    assert model['neck']['frame'] == 2
+    assert model['bbox_head']['anchor_generator']['strides'] == [4, 8, 16, 32, 64]
+    assert any('bbox_head' in note for note in zoomed.notes['model'])
