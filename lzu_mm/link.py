@@ -36,7 +36,7 @@ class ZoomedBatch:
 
     Attributes:
         warp: The warps of the N images, or one for all, or None where all are the identity.
-        content: (h, w) of each zoomed image on the canvas, in pixels.
+        content: (h, w) of the content of each zoomed image on the canvas, in pixels.
         canvas: (H, W) of the padded batch.
         align_corners: Convention of the pixels.
         saliency: What the warps were made from, shape (N, 1, h_S, w_S), or (1, 1, h_S, w_S) for
@@ -46,7 +46,7 @@ class ZoomedBatch:
     """
 
     warp: Warp | None
-    content: list[tuple[int, int]]
+    content: list[tuple[float, float]]
     canvas: tuple[int, int]
     align_corners: bool
     saliency: Tensor | None = None

@@ -8,9 +8,8 @@ from mmdet.models import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 
 from ..registry import MODELS
-from ..warps import Warp
 from .labels import Size, scale_instances, scale_metainfo
-from .warped import WarpedSample, follow_pixels, warp_boxes, warp_instances
+from .warped import ContentWarp, WarpedSample, boxes_came_back, follow_pixels, warp_instances
 from .zoom import ZoomMixin
 
 # The arguments by which stock batch augmentations are told sizes in pixels.
@@ -26,8 +25,7 @@ class WarpedDetDataSample(WarpedSample, DetDataSample):
     def set_field(self, value: Any, name: str, *args: Any, **kwargs: Any) -> None:
         """See ``BaseDataElement.set_field``."""
         if name == '_pred_instances' and self.warp is not None:
-            size = self.metainfo['ori_shape'][:2]
-            value.bboxes = warp_boxes(value.bboxes, self.warp, size, inverse=False)
+            value.bboxes = boxes_came_back(value.bboxes, self)
             self.came_back()
         super().set_field(value, name, *args, **kwargs)
 
@@ -57,7 +55,7 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
         source: Size,
         size: Size,
         training: bool,
-        warp: Warp | None,
+        warp: ContentWarp | None,
     ) -> DetDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
         scale_metainfo(sample, source, size)
@@ -73,7 +71,7 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
             if name in sample:
                 scale_instances(sample.get(name), source, size)
                 if warp is not None:
-                    warp_instances(sample.get(name), warp, size)
+                    warp_instances(sample.get(name), warp)
         return sample
 
 

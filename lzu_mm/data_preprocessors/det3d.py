@@ -9,9 +9,9 @@ from mmdet3d.structures import Det3DDataSample
 from torch import Tensor
 
 from ..registry import MODELS
-from ..warps import Warp
 from .labels import Size, ratios, scale_instances
 from .pixels import follow_zoom, scale_rows
+from .warped import ContentWarp
 from .zoom import ZoomMixin
 
 
@@ -72,7 +72,7 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
         source: Size,
         size: Size,
         training: bool,
-        warp: Warp | None,
+        warp: ContentWarp | None,
     ) -> Det3DDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
         metainfo = sample.metainfo

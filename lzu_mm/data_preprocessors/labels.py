@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor
 
-from ..metainfo import scale_factor
+from ..frames import scale_factor
 from .pixels import follow_zoom
 
 Size = Tuple[int, int]

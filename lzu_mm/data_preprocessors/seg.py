@@ -9,11 +9,10 @@ from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ..metainfo import flipped_dims
+from ..frames import flipped_dims
 from ..registry import MODELS
-from ..warps import Warp
 from .labels import Size, scale_metainfo
-from .warped import WarpedSample, follow_pixels, unzoom_logits
+from .warped import ContentWarp, WarpedSample, follow_pixels, unzoom_logits
 from .zoom import ZoomMixin
 
 _MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
@@ -77,7 +76,7 @@ class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
         source: Size,
         size: Size,
         training: bool,
-        warp: Warp | None,
+        warp: ContentWarp | None,
     ) -> SegDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
         scale_metainfo(sample, source, size)

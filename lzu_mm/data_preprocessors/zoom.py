@@ -15,13 +15,16 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from ..frames import source_frames
 from ..link import WarpLink, ZoomedBatch, models_under_construction, refuse_unused_zoom
 from ..registry import MODELS
 from ..saliency import BaseSaliency
 from ..saliency.estimation.magnification import same_aspect
 from ..warps import Warp, saliency_to_warp, zoom_image
+from ..warps.zoom import zoomed_content
 from .settings import ZoomSettings
 from .unsupported import refuse_nested, refuse_unsupported
+from .warped import ContentWarp
 
 
 class ZoomMixin(BaseDataPreprocessor):
@@ -86,26 +89,30 @@ class ZoomMixin(BaseDataPreprocessor):
         samples = data.get('data_samples')
         skipped = training and not self._draws_zoom()
         warp, saliency = (None, None) if skipped else self.warp(images, samples, training)
-        warps = _each(warp, len(images))
         sizes = [self.zoom.output_size(_size(image), self._aspect) for image in images]
-        zoomed = [
-            zoom_image(image, own, size, self.zoom.align_corners, self.zoom.antialias)
-            for image, own, size in zip(images, warps, sizes)
+        warps = [
+            None if own is None else ContentWarp(own, frame.content, _size(image), size)
+            for own, frame, image, size in zip(
+                _each(warp, len(images)), source_frames(images, samples), images, sizes
+            )
         ]
+        zoomed = [self._zoom(image, own, size) for image, own, size in zip(images, warps, sizes)]
         if training:
             zoomed[0] = self._keep_in_graph(zoomed[0])
         data = self.set_images(data, zoomed)
         if samples is not None:
-            if self.zoom.labels == 'resized':
-                warps = [None] * len(images)
+            warped = self.zoom.labels == 'warped'
             data['data_samples'] = [
                 sample
                 if sample is None
-                else self.scale_sample(sample, _size(image), size, training, own)
+                else self.scale_sample(
+                    sample, _size(image), size, training, own if warped else None
+                )
                 for sample, image, size, own in zip(samples, images, sizes, warps)
             ]
         output = super().forward(data, training)
-        self._publish(warp, sizes, output, saliency, skipped)
+        contents = [self._on_canvas(own, size) for own, size in zip(warps, sizes)]
+        self._publish(warp, contents, sizes, output, saliency, skipped)
         if output.get('data_samples'):
             self.saliency.remember(output['data_samples'], training)
         return output
@@ -126,7 +133,7 @@ class ZoomMixin(BaseDataPreprocessor):
         """
         if self.saliency.is_uniform or (self.zoom.train_only and not training):
             return None, None
-        shared = self.saliency.shared(samples)
+        shared = self.saliency.shared(images, samples)
         if shared is not None:
             return self._shared_warp(*shared)
         # Geometry keeps float32 under autocast too.
@@ -138,7 +145,7 @@ class ZoomMixin(BaseDataPreprocessor):
         """Factors of the zoomed height and width at which objects keep their aspect on average."""
         if self.saliency.is_uniform:
             return 1.0, 1.0
-        shared = self.saliency.shared(None)
+        shared = self.saliency.shared([], None)
         if shared is None:
             raise ValueError(
                 "zoom.size='auto' needs a map that is the same for all images (FixedSaliency, "
@@ -157,6 +164,18 @@ class ZoomMixin(BaseDataPreprocessor):
 
     def _draws_zoom(self) -> bool:
         return self.zoom.train_prob == 1 or self._draw.random() < self.zoom.train_prob
+
+    def _zoom(self, image: Tensor, warp: ContentWarp | None, size: tuple[int, int]) -> Tensor:
+        settings = (size, self.zoom.align_corners, self.zoom.antialias)
+        if warp is None:
+            return zoom_image(image, None, *settings)
+        return zoom_image(image, warp.warp, *settings, content=warp.content)
+
+    def _on_canvas(self, warp: ContentWarp | None, size: tuple[int, int]) -> tuple[float, float]:
+        """(h, w) of the content of a zoomed image."""
+        if warp is None:
+            return size
+        return zoomed_content(warp.content, warp.source, size, self.zoom.align_corners)
 
     def _shared_warp(self, source: Tensor, flipped: tuple[int, ...]) -> tuple[Warp, Tensor]:
         """The warp of an unchanging map; made once, it keeps the grids that were made from it."""
@@ -187,7 +206,7 @@ class ZoomMixin(BaseDataPreprocessor):
         source: tuple[int, int],
         size: tuple[int, int],
         training: bool,
-        warp: Warp | None,
+        warp: ContentWarp | None,
     ) -> Any:
         """Let a sample follow its image.
 
@@ -207,6 +226,7 @@ class ZoomMixin(BaseDataPreprocessor):
     def _publish(
         self,
         warp: Warp | None,
+        contents: list[tuple[float, float]],
         sizes: list[tuple[int, int]],
         output: dict[str, Any],
         saliency: Tensor | None,
@@ -216,10 +236,16 @@ class ZoomMixin(BaseDataPreprocessor):
         samples = output.get('data_samples')
         if samples and all(sample is not None for sample in samples):
             # Batch augmentations may have resized the batch since.
-            sizes = [tuple(sample.metainfo['img_shape'][:2]) for sample in samples]
+            contents = [
+                (
+                    h * sample.metainfo['img_shape'][0] / size[0],
+                    w * sample.metainfo['img_shape'][1] / size[1],
+                )
+                for (h, w), size, sample in zip(contents, sizes, samples)
+            ]
         batch = ZoomedBatch(
             warp,
-            sizes,
+            contents,
             _size(canvas),
             self.zoom.align_corners,
             saliency,

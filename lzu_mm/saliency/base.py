@@ -10,13 +10,18 @@ from torch import Tensor
 
 
 class BaseSaliency(BaseModule):
-    """Gives a saliency map per image.
+    """Gives a saliency map per image, of its content (:mod:`lzu_mm.frames`).
 
     Attributes:
         is_uniform: Whether every map is constant, so that no warp is needed.
+        of_whole_images: Whether maps are made for originals, so that pipelines must leave images
+            whole.
+        follows_videos: Whether maps depend on what was found in frames before.
     """
 
     is_uniform: bool = False
+    of_whole_images: bool = False
+    follows_videos: bool = False
 
     @abstractmethod
     def forward(
@@ -31,14 +36,17 @@ class BaseSaliency(BaseModule):
             training: Whether the batch is one to train on.
 
         Returns:
-            Non-negative saliency of shape (N, 1, h_S, w_S).
+            Non-negative saliency of the content of the images, shape (N, 1, h_S, w_S).
         """
 
-    def shared(self, samples: Sequence[Any] | None) -> tuple[Tensor, tuple[int, ...]] | None:
+    def shared(
+        self, images: list[Tensor], samples: Sequence[Any] | None
+    ) -> tuple[Tensor, tuple[int, ...]] | None:
         """Tell whether all images of a batch are looked at alike, so that one warp serves them all.
 
         Args:
-            samples: Data samples of the batch, or None.
+            images: As for :meth:`forward`.
+            samples: As for :meth:`forward`.
 
         Returns:
             A map (1, 1, h_S, w_S), the same tensor whenever it holds the same values, and the axes

@@ -18,6 +18,7 @@ from typing import Any, Callable, Sequence, cast
 import torch
 from torch import Tensor
 
+from ..frames import SourceFrame
 from ..registry import MODELS
 from .whole_image import WholeImageSaliency
 
@@ -139,24 +140,33 @@ class HorizonSaliency(WholeImageSaliency):
         if self.row is not None:
             return super().forward(images, samples, training)
         maps = [
-            self.look(self._row_of(sample, image)).flip(self.flipped_dims(sample))
-            for sample, image in zip(samples or [None] * len(images), images)
+            frame.map_to_content(self.look(self._row_of(sample, frame)))
+            for sample, frame in zip(samples or [None] * len(images), self.frames(images, samples))
         ]
         return torch.stack(maps)[:, None].to(images[0].device)
 
-    def shared(self, samples: Sequence[Any] | None) -> tuple[Tensor, tuple[int, ...]] | None:
+    def shared(
+        self, images: list[Tensor], samples: Sequence[Any] | None
+    ) -> tuple[Tensor, tuple[int, ...]] | None:
         """See :meth:`BaseSaliency.shared`."""
-        return None if self.row is None else super().shared(samples)
+        return None if self.row is None else super().shared(images, samples)
 
-    def _row_of(self, sample: Any, image: Tensor) -> float:
+    def _row_of(self, sample: Any, frame: SourceFrame) -> float:
         cam2img = None if sample is None else sample.metainfo.get('cam2img')
         if cam2img is None:
             raise ValueError(
                 "HorizonSaliency with saliency.pitch alone reads 'cam2img' of the samples' "
                 'metainfo, which these have not: set saliency.focal as well, or saliency.row'
             )
-        height = image.shape[-2]
+        # Heads that project with cam2img alone need that of the source (Resize3D sees to it).
+        height = frame.original[0] if frame.camera_of_original else frame.content[0]
         focal, centre = float(cam2img[1][1]) / height, float(cam2img[1][2]) / height
+        if not 0 < centre < 1:
+            raise ValueError(
+                f"the principal point of cam2img lies at row {centre:.3g} of the image's height: "
+                'cam2img is of an image of another size. Resize with Resize3D in the pipeline, '
+                'which takes cam2img along, or set saliency.focal and saliency.centre'
+            )
         return horizon_row(cast(float, self.pitch), focal, centre)
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
+from ..frames import source_frames
 from ..registry import MODELS
 from .base import BaseSaliency
 
@@ -66,7 +67,12 @@ class LearnedSaliency(BaseSaliency):
         self, images: list[Tensor], samples: Sequence[Any] | None, training: bool
     ) -> Tensor:
         """See :meth:`BaseSaliency.forward`."""
-        copies = torch.cat([self._shrink(image) for image in images])
+        copies = torch.cat(
+            [
+                self._shrink(image[:, : frame.content[0], : frame.content[1]])
+                for image, frame in zip(images, source_frames(images, samples))
+            ]
+        )
         features = self.backbone(copies)
         if not isinstance(features, Tensor):
             features = features[-1]

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from typing import Any
+from typing import Any, Mapping, NamedTuple, Sequence
+
+from torch import Tensor
+
+from ..frames import SourceFrame
 
 _MAX_SEQUENCES = 256
 
 
-class SequenceMemory:
-    """The last sample of each video, found by ``video_id`` and ``frame_id`` of the metainfo.
+class Detections(NamedTuple):
+    """What was found in a frame.
 
-    Samples without them form one stream. Mirrored views (flip TTA) are videos of their own. The
-    least recent of more than 256 videos is forgotten.
+    Attributes:
+        boxes: (K, 4) in pixels of the original, flipped as the source was.
+        scores: (K,).
+    """
+
+    boxes: Tensor
+    scores: Tensor
+
+
+class SequenceMemory:
+    """The detections in the last frame of each video.
+
+    Videos are told apart by ``video_id`` of the metainfo, their frames by ``frame_id``; samples
+    without them form one stream. The views of test-time augmentation (mirrored, of another scale)
+    are videos of their own. The least recent of more than 256 videos is forgotten.
 
     Args:
         max_gap: Largest step of ``frame_id`` that counts as the next frame.
@@ -21,7 +38,7 @@ class SequenceMemory:
 
     def __init__(self, max_gap: int = 1) -> None:
         self.max_gap = max_gap
-        self._last: OrderedDict[Any, Any] = OrderedDict()
+        self.clear()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SequenceMemory:
         # A copy of a model (EMA) sees its own videos.
@@ -29,52 +46,115 @@ class SequenceMemory:
 
     def clear(self) -> None:
         """Forget all videos."""
-        self._last.clear()
+        self._last: OrderedDict[Any, _Last] = OrderedDict()
+        self._awaited: list[_Last] = []
 
-    def store(self, sample: Any) -> None:
-        """Remember a sample as the last of its video.
-
-        Args:
-            sample: The sample in which the detector will leave its predictions.
-        """
-        key = _key(sample.metainfo)
-        self._last[key] = sample
-        self._last.move_to_end(key)
-        if len(self._last) > _MAX_SEQUENCES:
-            self._last.popitem(last=False)
-
-    def previous(self, metainfo: dict[str, Any]) -> Any | None:
-        """The sample of the frame before.
+    def look_back(
+        self, metainfos: Sequence[Mapping[str, Any]], frames: Sequence[SourceFrame]
+    ) -> list[Detections | None]:
+        """The detections of the frames before those of a batch, which are awaited from now on.
 
         A video starts anew, with a warning, where its frames go back or change their size; without
         one at ``frame_id`` 0 and at gaps.
 
         Args:
-            metainfo: Of the frame at hand.
+            metainfos: Of the source images of the batch.
+            frames: Of these images.
 
         Returns:
-            The sample, or None if the frame before is not known.
+            Detections per image; None where the frame before is not known.
+
+        Raises:
+            ValueError: If the batch holds two frames of one video: the second could not see what
+                is found in the first.
         """
-        last = self._last.get(_key(metainfo))
+        self._settle()
+        keys = [_key(metainfo) for metainfo in metainfos]
+        if len(set(keys)) < len(keys):
+            raise ValueError(
+                'TemporalSaliency: a test batch holds two frames of one video (or two images '
+                'without video_id), of which the second cannot see what is found in the first. Set '
+                'test_dataloader.batch_size=1 (val_dataloader.batch_size=1)'
+            )
+        found = [self._before(key, metainfo) for key, metainfo in zip(keys, metainfos)]
+        self._awaited = [_Last(*each) for each in zip(keys, metainfos, frames)]
+        return found
+
+    def store(self, samples: Sequence[Any]) -> None:
+        """Remember the samples of the batch that was looked at last.
+
+        Args:
+            samples: Samples in which the detector will leave its predictions.
+        """
+        for last, sample in zip(self._awaited, samples):
+            last.sample = sample
+
+    def _settle(self) -> None:
+        """Keep what was found in the frames that were awaited, and let go of their samples."""
+        for last in self._awaited:
+            if last.sample is None:
+                continue
+            last.found, last.sample = _detections(last.sample, last.frame), None
+            self._last[last.key] = last
+            self._last.move_to_end(last.key)
+            if len(self._last) > _MAX_SEQUENCES:
+                self._last.popitem(last=False)
+        self._awaited = []
+
+    def _before(self, key: Any, metainfo: Mapping[str, Any]) -> Detections | None:
+        last = self._last.get(key)
         if last is None:
             return None
-        number, before = metainfo.get('frame_id'), last.metainfo.get('frame_id')
+        number, before = metainfo.get('frame_id'), last.number
         if number is not None and before is not None:
             if number == 0 or number - before > self.max_gap:
                 return None
             if number <= before:
                 _warn(f'frame {number} of video {metainfo.get("video_id")} came after {before}')
                 return None
-        sizes = [tuple(meta['ori_shape'][:2]) for meta in (last.metainfo, metainfo)]
-        if sizes[0] != sizes[1]:
-            _warn(f'the size of the stream changed from {sizes[0]} to {sizes[1]}')
+        size = _original(metainfo)
+        if last.size != size:
+            _warn(f'the size of the stream changed from {last.size} to {size}')
             return None
-        return last
+        return last.found
 
 
-def _key(metainfo: dict[str, Any]) -> tuple[Any, Any]:
+class _Last:
+    """The last frame of a video, and what was found in it once that is known."""
+
+    def __init__(self, key: Any, metainfo: Mapping[str, Any], frame: SourceFrame) -> None:
+        self.key = key
+        self.number = metainfo.get('frame_id')
+        self.size = _original(metainfo)
+        self.frame = frame
+        self.sample: Any = None
+        self.found: Detections | None = None
+
+
+def _detections(sample: Any, frame: SourceFrame) -> Detections | None:
+    if 'pred_instances' not in sample:
+        return None
+    instances = sample.pred_instances
+    if 'bboxes' not in instances or 'scores' not in instances:
+        raise ValueError(
+            'TemporalSaliency looks where 2D boxes were found, but this model predicts none '
+            '(pred_instances.bboxes): set zoom.saliency to another'
+        )
+    boxes = instances.bboxes
+    boxes = (boxes if isinstance(boxes, Tensor) else boxes.tensor).detach()
+    if 'pred_instances_3d' in sample:
+        # Monocular 3D models leave 2D boxes in the frame of the source.
+        boxes = frame.boxes_to_original(boxes)
+    return Detections(boxes, instances.scores.detach())
+
+
+def _key(metainfo: Mapping[str, Any]) -> tuple[Any, ...]:
     flip = metainfo.get('flip_direction') if metainfo.get('flip') else None
-    return metainfo.get('video_id'), flip
+    return metainfo.get('video_id'), flip, tuple(metainfo.get('img_shape', ())[:2])
+
+
+def _original(metainfo: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(metainfo['ori_shape'][:2])
 
 
 def _warn(reason: str) -> None:

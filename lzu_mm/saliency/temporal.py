@@ -11,13 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..frames import SourceFrame, source_frames
 from ..registry import MODELS
 from .base import BaseSaliency
 from .estimation.kde import box_saliency
-from .sequences import SequenceMemory
-
-# Jitter is given for an image of this width, that of Argoverse-HD, and scales with the image.
-_REFERENCE_WIDTH = 1920
+from .sequences import Detections, SequenceMemory
 
 
 @MODELS.register_module()
@@ -34,16 +32,18 @@ class TemporalSaliency(BaseSaliency):
 
     Args:
         grid_shape: (h_S, w_S) of the map.
-        bandwidth: b of the KDE in pixels of the source image, above 0.
+        bandwidth: b of the KDE in pixels of the original image, above 0.
         amplitude: A of the KDE, at least 0.
         score_thr: Detections below this score are left out.
         weight_by_score: Let a detection weigh as much as its score.
         prior: Config of the saliency module to fall back to; uniform by default.
-        jitter: In training, boxes are shifted by up to this many pixels, uniformly, along each
-            axis; for an image 1920 pixels wide.
+        jitter: In training, boxes are shifted by up to this many pixels of the original image,
+            uniformly, along each axis; FOVEA's 50 are for images 1920 pixels wide.
         drop_prob: In training, probability of leaving out a box, in [0, 1].
         max_gap: Largest step of ``frame_id`` that counts as the next frame.
     """
+
+    follows_videos = True
 
     def __init__(
         self,
@@ -78,25 +78,23 @@ class TemporalSaliency(BaseSaliency):
         self, images: list[Tensor], samples: Sequence[Any] | None, training: bool
     ) -> Tensor:
         """See :meth:`BaseSaliency.forward`."""
-        prior = resize_saliency(self.prior(images, samples, training), self.grid_shape)
-        maps = []
-        for i, image in enumerate(images):
-            sample = None if samples is None else samples[i]
-            found = None if sample is None else self._look(sample, image, training)
-            maps.append(prior[i] if found is None else found[None])
+        maps = list(resize_saliency(self.prior(images, samples, training), self.grid_shape))
+        frames = source_frames(images, samples)
+        for i, (boxes, weights) in enumerate(self._objects(samples, frames, training)):
+            if len(boxes):
+                maps[i] = self.kde(boxes, frames[i].original, weights)[None]
         return torch.stack(maps)
 
     def remember(self, samples: Sequence[Any], training: bool) -> None:
         """See :meth:`BaseSaliency.remember`."""
         if not training:
-            for sample in samples:
-                self.memory.store(sample)
+            self.memory.store(samples)
 
     def reset(self) -> None:
         """Forget all videos, as before the first frame of a new one without ``video_id``."""
         self.memory.clear()
 
-    def kde(self, boxes: Tensor, size: tuple[int, int], weights: Tensor | None) -> Tensor:
+    def kde(self, boxes: Tensor, size: tuple[float, float], weights: Tensor | None) -> Tensor:
         """Saliency of boxes.
 
         Args:
@@ -110,30 +108,33 @@ class TemporalSaliency(BaseSaliency):
         amplitude = self.amplitude if weights is None else self.amplitude * weights
         return box_saliency(boxes, size, self.grid_shape, self.bandwidth, amplitude)
 
-    def _look(self, sample: Any, image: Tensor, training: bool) -> Tensor | None:
+    def _objects(
+        self, samples: Sequence[Any] | None, frames: Sequence[SourceFrame], training: bool
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        """Boxes to look at in each image, pixels of the original, and their weights."""
+        if samples is None or any(sample is None for sample in samples):
+            return []
         if training:
-            size = (image.shape[-2], image.shape[-1])
-            boxes, weights = self._disturb(_tensor(sample.gt_instances.bboxes), size[1]), None
-        else:
-            previous = self.memory.previous(sample.metainfo)
-            if previous is None or 'pred_instances' not in previous:
-                return None
-            h, w = previous.metainfo['ori_shape'][:2]
-            size = (h, w)
-            boxes, weights = self._detections(previous.pred_instances)
-        return self.kde(boxes, size, weights) if len(boxes) else None
+            return [
+                (self._disturb(frame.boxes_to_original(_tensor(sample.gt_instances.bboxes))), None)
+                for sample, frame in zip(samples, frames)
+            ]
+        for frame in frames:
+            frame.known(type(self).__name__)
+        before = self.memory.look_back([sample.metainfo for sample in samples], frames)
+        return [self._chosen(found) for found in before]
 
-    def _disturb(self, boxes: Tensor, width: int) -> Tensor:
+    def _disturb(self, boxes: Tensor) -> Tensor:
         kept = boxes[torch.rand(len(boxes), device=boxes.device) >= self.drop_prob]
-        reach = self.jitter * width / _REFERENCE_WIDTH
-        shift = (2 * torch.rand(len(kept), 2, device=boxes.device) - 1) * reach
+        shift = (2 * torch.rand(len(kept), 2, device=boxes.device) - 1) * self.jitter
         return kept + shift.repeat(1, 2)
 
-    def _detections(self, instances: Any) -> tuple[Tensor, Tensor | None]:
-        boxes, scores = _tensor(instances.bboxes).detach(), instances.scores.detach()
+    def _chosen(self, found: Detections | None) -> tuple[Tensor, Tensor | None]:
+        if found is None:
+            return torch.empty(0, 4), None
         # NaN is below every threshold.
-        kept = (scores >= self.score_thr) & boxes.isfinite().all(dim=1)
-        return boxes[kept], scores[kept] if self.weight_by_score else None
+        kept = (found.scores >= self.score_thr) & found.boxes.isfinite().all(dim=1)
+        return found.boxes[kept], found.scores[kept] if self.weight_by_score else None
 
 
 @MODELS.register_module()
@@ -154,7 +155,7 @@ class LearnedKDE(TemporalSaliency):
         self.theta_bandwidth = nn.Parameter(torch.zeros(()))
         self.theta_amplitude = nn.Parameter(torch.zeros(()))
 
-    def kde(self, boxes: Tensor, size: tuple[int, int], weights: Tensor | None) -> Tensor:
+    def kde(self, boxes: Tensor, size: tuple[float, float], weights: Tensor | None) -> Tensor:
         """See :meth:`TemporalSaliency.kde`."""
         bandwidth = (1 + self.theta_bandwidth).abs() * self.bandwidth + 0.1
         amplitude = (1 + self.theta_amplitude).abs() * self.amplitude + 0.1

@@ -7,7 +7,7 @@ from typing import Any, Sequence
 import torch
 from torch import Tensor
 
-from ..metainfo import flipped_dims, scale_factor
+from ..frames import SourceFrame, source_frames
 from .base import BaseSaliency
 
 
@@ -17,6 +17,8 @@ class WholeImageSaliency(BaseSaliency):
     Args:
         saliency: The map (h_S, w_S) of an image that is not flipped.
     """
+
+    of_whole_images = True
 
     def __init__(self, saliency: Tensor) -> None:
         super().__init__()
@@ -28,46 +30,23 @@ class WholeImageSaliency(BaseSaliency):
         self, images: list[Tensor], samples: Sequence[Any] | None, training: bool
     ) -> Tensor:
         """See :meth:`BaseSaliency.forward`."""
-        if samples is None:
-            return self.map.expand(len(images), -1, -1, -1)
-        return torch.cat([self.map.flip(self.flipped_dims(sample)) for sample in samples])
+        return torch.cat([frame.map_to_content(self.map) for frame in self.frames(images, samples)])
 
-    def shared(self, samples: Sequence[Any] | None) -> tuple[Tensor, tuple[int, ...]] | None:
+    def shared(
+        self, images: list[Tensor], samples: Sequence[Any] | None
+    ) -> tuple[Tensor, tuple[int, ...]] | None:
         """See :meth:`BaseSaliency.shared`."""
-        flips = {self.flipped_dims(sample) for sample in samples or (None,)}
+        flips = {frame.flipped for frame in self.frames(images, samples)} or {()}
         return (self.map, flips.pop()) if len(flips) == 1 else None
 
-    def flipped_dims(self, sample: Any) -> tuple[int, ...]:
-        """The axes along which a sample's image is flipped.
+    def frames(self, images: list[Tensor], samples: Sequence[Any] | None) -> list[SourceFrame]:
+        """How the images show their originals.
 
         Args:
-            sample: A data sample, or None for an image as it was taken.
-
-        Returns:
-            Axes of a map, counted from the last.
+            images: As for :meth:`forward`.
+            samples: As for :meth:`forward`.
 
         Raises:
-            ValueError: If the image is a crop.
+            ValueError: If an image is a crop.
         """
-        if sample is None:
-            return ()
-        self._refuse_crop(sample.metainfo)
-        return flipped_dims(sample.metainfo)
-
-    def _refuse_crop(self, metainfo: dict[str, Any]) -> None:
-        """Notice a crop: an image smaller than the resized original."""
-        ori_shape, img_shape = metainfo.get('ori_shape'), metainfo.get('img_shape')
-        if ori_shape is None or img_shape is None or tuple(ori_shape[:2]) == tuple(img_shape[:2]):
-            return
-        if 'trans_mat' in metainfo:
-            # AffineResize lays out the whole image anew, and notes no scale_factor.
-            return
-        scale_w, scale_h = scale_factor(metainfo)
-        resized = (ori_shape[0] * scale_h, ori_shape[1] * scale_w)
-        if any(size < whole - 2 for size, whole in zip(img_shape, resized)):
-            raise ValueError(
-                f'{type(self).__name__} is a map of the whole image, but this image of '
-                f'{tuple(img_shape[:2])} is a crop of {tuple(round(size) for size in resized)}. '
-                'Remove RandomCrop and the like from the pipeline (train_pipeline), or use '
-                "type='lzu_mm.UniformSaliency'."
-            )
+        return [frame.known(type(self).__name__) for frame in source_frames(images, samples)]

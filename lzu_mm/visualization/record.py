@@ -11,6 +11,7 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
 from ..data_preprocessors import ZoomMixin
+from ..frames import source_frames
 from ..warps import Warp, zoom_image
 from .images import network_image, to_numpy
 from .labels import Labels, labels_of_sample
@@ -23,8 +24,8 @@ class ZoomRecord:
     """What a zoom data preprocessor did to one image.
 
     Attributes:
-        source: (H, W, 3) uint8 BGR, as the pipeline left it.
-        zoomed: (h, w, 3) uint8 BGR, as the network sees it.
+        source: (H, W, 3) uint8 BGR, as the pipeline left it, without its padding.
+        zoomed: (h, w, 3) uint8 BGR, as the network sees it, without padding.
         saliency: (h_S, w_S).
         warp: A batch of one; None for the identity.
         source_labels: Labels before the zoom.
@@ -87,11 +88,12 @@ class ZoomRecorder:
         data, training = arguments[0], len(arguments) > 1 and arguments[1]
         batch = self.preprocessor.link.batch
         assert batch is not None
-        source = self.preprocessor.get_images(data)[0]
+        source, samples = self.preprocessor.get_images(data)[0], data.get('data_samples')
+        h, w = source_frames([source], samples and samples[:1])[0].content
         canvas = self.preprocessor.get_canvas(output)[0]
         self.record = ZoomRecord(
-            source=to_numpy(source),
-            zoomed=network_image(canvas, batch.content[0], self.preprocessor),
+            source=to_numpy(source[:, :h, :w]),
+            zoomed=network_image(canvas, _rounded(batch.content[0]), self.preprocessor),
             saliency=_first_map(batch.saliency),
             warp=None if batch.warp is None else batch.warp.index(slice(0, 1)),
             source_labels=self._labels(data, training),
@@ -120,6 +122,10 @@ def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -
         preprocessor(pseudo_collate([item]), training)
     assert recorder.record is not None
     return recorder.record
+
+
+def _rounded(size: tuple[float, float]) -> tuple[int, int]:
+    return round(size[0]), round(size[1])
 
 
 def _first_map(saliency: Tensor | None) -> Tensor:

@@ -67,7 +67,7 @@ def test_the_row_from_the_intrinsics_of_each_sample():
     torch.testing.assert_close(found, expected)
     flipped = look(module, cam2img=cam2img, flip=True, flip_direction='vertical')
     torch.testing.assert_close(flipped, expected.flip(0))
-    assert module.shared([BaseDataElement(metainfo=dict(cam2img=cam2img))]) is None
+    assert module.shared(IMAGES, [BaseDataElement(metainfo=dict(cam2img=cam2img))]) is None
     for samples in (None, [BaseDataElement()]):
         with pytest.raises(ValueError, match=r'cam2img.*saliency\.focal'):
             module(IMAGES, samples, False)
@@ -92,15 +92,13 @@ def test_the_horizon_follows_flips(direction, moved):
 def test_one_warp_serves_all_images_and_crops_are_refused():
     module = build(row=0.4)
     whole = BaseDataElement(metainfo=dict(ori_shape=(80, 120), img_shape=(80, 120)))
-    saliency, flips = module.shared([whole, None])
+    saliency, flips = module.shared(IMAGES * 2, [whole, None])
     assert saliency is module.map
     assert flips == ()
     assert 'map' not in module.state_dict()
-    crop = BaseDataElement(metainfo=dict(ori_shape=(80, 120), img_shape=(60, 120)))
-    with pytest.raises(
-        ValueError, match=r'HorizonSaliency is a map of the whole image.*RandomCrop'
-    ):
-        module.shared([crop])
+    crop = BaseDataElement(metainfo=dict(ori_shape=(120, 120), img_path='7.png'))
+    with pytest.raises(ValueError, match=r'HorizonSaliency looks at whole.*7\.png.*RandomCrop'):
+        module.shared(IMAGES, [crop])
 
 
 @pytest.mark.parametrize('row', [0.3, 0.5, 0.6])

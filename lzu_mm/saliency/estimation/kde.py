@@ -1,6 +1,6 @@
 """Saliency from boxes: the kernel density estimate of FOVEA (Thavamani et al., ICCV 2021).
 
-A box with centre c and size (w, h), in source pixels, adds at a cell centre g
+A box with centre c and size (w, h), in pixels, adds at a cell centre g
 
     K(g) = exp(-1/2 [(g_x - c_x)^2 / (b w) + (g_y - c_y)^2 / (b h)])
     S(g) = A K(g) / (1e-5 + sum_g K(g)) + 1 / (2p + 1)^2,    p = min(h_S, w_S) - 1,
@@ -8,7 +8,7 @@ A box with centre c and size (w, h), in source pixels, adds at a cell centre g
 and the sum over the boxes is normalised to 1. Bandwidth b (px) and amplitude A weigh how far the
 mass of a box spreads and how much it weighs against the uniform floor.
 
-Convention: boxes are (x1, y1, x2, y2) in source pixels, pixel i covering [i, i + 1]. Cell (i, j) of
+Convention: boxes are (x1, y1, x2, y2) in pixels, pixel i covering [i, i + 1]. Cell (i, j) of
 the map covers an h_S-th by a w_S-th of the image; its centre is ((j + 1/2) W / w_S,
 (i + 1/2) H / h_S). K factors over the axes, so that K boxes cost (h_S + w_S) K exponentials.
 """
@@ -26,7 +26,7 @@ _MIN_SIZE = 1.0  # px; a box without extent still is one pixel
 
 def box_saliency(
     boxes: Tensor,
-    image_size: tuple[int, int],
+    image_size: tuple[float, float],
     grid_shape: tuple[int, int] = (31, 51),
     bandwidth: float | Tensor = 64.0,
     amplitude: float | Tensor = 1.0,
@@ -36,10 +36,10 @@ def box_saliency(
     Differentiable with respect to the boxes, the bandwidth and the amplitude.
 
     Args:
-        boxes: (K, 4) as (x1, y1, x2, y2), source pixels. A side below one pixel counts as one
+        boxes: (K, 4) as (x1, y1, x2, y2), pixels. A side below one pixel counts as one
             pixel. Boxes that are not finite, or lie wholly outside the image, are left out; those
             that reach beyond its border are taken as they are.
-        image_size: (h, w) of the source image, pixels.
+        image_size: (h, w) of the image that they lie in, pixels; not necessarily whole.
         grid_shape: (h_S, w_S) of the map.
         bandwidth: b, pixels, positive.
         amplitude: A, non-negative; one for all boxes or one each, (K,).
@@ -85,11 +85,11 @@ class BoxSaliency:
         self.count = 0
         self._density: Tensor | None = None
 
-    def add(self, boxes: Tensor, image_size: tuple[int, int]) -> None:
+    def add(self, boxes: Tensor, image_size: tuple[float, float]) -> None:
         """Adds the boxes of one image.
 
         Args:
-            boxes: (K, 4), source pixels, as for :func:`box_saliency`.
+            boxes: (K, 4), pixels, as for :func:`box_saliency`.
             image_size: (h, w) of that image, pixels.
         """
         density, count = _density(
@@ -107,7 +107,7 @@ class BoxSaliency:
 
 def _density(
     boxes: Tensor,
-    image_size: tuple[int, int],
+    image_size: tuple[float, float],
     grid_shape: tuple[int, int],
     bandwidth: float | Tensor,
     amplitude: float | Tensor,
@@ -133,7 +133,7 @@ def _density(
     return density, boxes.new_tensor(len(boxes))
 
 
-def _cell_centers(cells: int, extent: int, like: Tensor) -> Tensor:
+def _cell_centers(cells: int, extent: float, like: Tensor) -> Tensor:
     return (torch.arange(cells, device=like.device, dtype=like.dtype) + 0.5) * (extent / cells)
 
 
@@ -146,7 +146,7 @@ def _normalize(density: Tensor, count: Tensor) -> Tensor:
 
 def _check(
     boxes: Tensor,
-    image_size: tuple[int, int],
+    image_size: tuple[float, float],
     grid_shape: tuple[int, int],
     bandwidth: float | Tensor,
     amplitude: float | Tensor,
