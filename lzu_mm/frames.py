@@ -173,7 +173,9 @@ def _by_scale_factor(
         return replace(
             frame,
             scale=(ratio_x, ratio_y),
-            doubt='as resized twice; a crop of the same aspect would look alike',
+            doubt=f'an image of {tuple(source)} is taken for the original of {tuple(original)} '
+            'resized twice, but a crop of the same aspect would look alike: take crops out of the '
+            "pipeline, or add 'homography_matrix' to meta_keys of PackDetInputs",
         )
     return replace(
         frame,

@@ -1,5 +1,8 @@
 """Where the images of stock pipelines show their originals."""
 
+import copy
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +10,10 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import MODELS
+from mmengine.structures import InstanceData
 
 from lzu_mm.frames import source_frames
+from lzu_mm.saliency.estimation.kde import box_saliency
 
 PACK = dict(type='mmdet.PackDetInputs')
 WITH_HOMOGRAPHY = dict(PACK, meta_keys=('ori_shape', 'img_shape', 'homography_matrix', 'flip'))
@@ -152,3 +157,93 @@ def test_a_letterboxed_image_is_magnified_at_the_horizon(name):
     without = [t for t in pipeline if t.type != 'Pad']
     assert row == pytest.approx(magnified_row(load(without, 270, 480), preprocessor), abs=0.1)
     assert looks_at(preprocessor, 1) == pytest.approx(row / 360, abs=0.01)
+
+
+def test_boxes_return_through_the_warp_of_a_letterboxed_image():
+    """With labels='warped', what a head finds at a mark of the zoomed image is its own box."""
+    batch = load([resize(160, 160), SQUARE, PACK])
+    preprocessor = zooming(HORIZON, labels='warped')
+    sample = preprocessor(batch)['data_samples'][0]
+    box = torch.tensor([[40.0, 30.0, 200.0, 150.0]])  # of the original
+    corners = (box.reshape(1, 2, 2) / torch.tensor([320.0, 240.0])).float()
+    zoomed = preprocessor.link.batch.warp.to_zoomed(corners)[0] * torch.tensor([80.0, 60.0])
+    found = zoomed.reshape(1, 4) / torch.tensor(sample.scale_factor * 2)  # as heads rescale
+    sample.pred_instances = InstanceData(bboxes=found, scores=torch.ones(1))
+    torch.testing.assert_close(sample.pred_instances.bboxes, box, atol=0.05, rtol=0)
+
+
+def test_doubts_are_warned_of_once():
+    batch = load([resize(160, 120), resize(240, 180), PACK])
+    preprocessor = zooming(HORIZON)
+    with pytest.warns(UserWarning, match='crop of the same aspect.*homography_matrix'):
+        preprocessor(batch)
+    unnoted = dict(PACK, meta_keys=('ori_shape', 'img_shape', 'scale_factor'))
+    with pytest.warns(UserWarning, match='flip.*meta_keys'):
+        zooming(HORIZON)(load([FLIP, unnoted]), True)
+
+
+class Runner:
+    """Builds a model as mmengine's runner does, from arguments of these names."""
+
+    def __init__(self, train_dataloader, custom_hooks=None, saliency=HORIZON):
+        self.model = zooming(saliency)
+
+
+def loader(*transforms):
+    mixed = dict(type='MultiImageMixDataset', dataset=dict(type='CocoDataset', pipeline=[]))
+    return dict(batch_size=2, dataset=dict(mixed, pipeline=list(transforms)))
+
+
+def test_the_pipelines_of_a_runner_are_read():
+    same_aspect = dict(type='RandomCrop', crop_size=(512, 1024))
+    branch = dict(type='RandomChoice', transforms=[[same_aspect], [resize(8, 8)]])
+    for transform, name in [
+        (branch, 'RandomCrop'),
+        (dict(type='Mosaic'), 'Mosaic'),
+        (dict(type='mmdet.RandomAffine'), 'RandomAffine'),
+    ]:
+        with pytest.raises(ValueError, match=f'train_dataloader has {name}.*zoomify'):
+            Runner(loader(transform, PACK))
+        Runner(loader(transform, PACK), saliency=dict(type='lzu_mm.UniformSaliency'))
+    with pytest.raises(ValueError, match='custom_hooks has RandomCrop'):
+        Runner(loader(PACK), [dict(type='PipelineSwitchHook', switch_pipeline=[same_aspect])])
+    unnoted = dict(PACK, meta_keys=('ori_shape', 'img_shape', 'flip'))
+    Runner(loader(FLIP, unnoted))
+    with pytest.raises(ValueError, match=r'flip_direction.*meta_keys'):
+        Runner(loader(dict(FLIP, direction=['horizontal', 'vertical']), unnoted))
+    preprocessor = Runner(loader(resize(160, 120), resize(240, 180), PACK)).model
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        preprocessor.link.claimed = True
+        preprocessor(load([resize(160, 120), resize(240, 180), PACK]))
+
+
+def test_two_frames_of_a_video_in_a_test_batch_are_refused_and_views_remember_apart():
+    preprocessor = zooming(dict(type='lzu_mm.TemporalSaliency'))
+    one, other = load([resize(160, 120), PACK]), load([resize(240, 180), PACK])
+    two = {key: one[key] + copy.deepcopy(one[key]) for key in one}
+    with pytest.raises(ValueError, match=r'test_dataloader\.batch_size=1'):
+        preprocessor(two)
+    found = InstanceData(bboxes=torch.tensor([[30.0, 30, 60, 90]]), scores=torch.ones(1))
+    sample = preprocessor(copy.deepcopy(one))['data_samples'][0]
+    sample.pred_instances = found
+    for view, moves in ((other, False), (one, True)):
+        preprocessor(copy.deepcopy(view))
+        saliency = preprocessor.link.batch.saliency[0, 0]
+        assert (saliency.max() > 1.5 * saliency.min()) == moves
+    kept = preprocessor.saliency.memory
+    assert all(last.sample is None for last in kept._last.values())
+
+
+def test_boxes_to_train_on_count_in_pixels_of_the_original():
+    boxes = torch.tensor([[10.0, 20, 40, 60]])
+    shown = []
+    for size in (320, 160):
+        batch = load([resize(size, size), SQUARE, PACK])
+        scaled = boxes * size / 320
+        batch['data_samples'][0].gt_instances = InstanceData(bboxes=scaled, labels=torch.zeros(1))
+        preprocessor = zooming(dict(type='lzu_mm.TemporalSaliency', jitter=0, drop_prob=0))
+        preprocessor(batch, True)
+        shown.append(preprocessor.link.batch.saliency)
+    torch.testing.assert_close(*shown)
+    torch.testing.assert_close(shown[0][0, 0], box_saliency(boxes, (240, 320)))

@@ -15,8 +15,9 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from ..frames import source_frames
+from ..frames import SourceFrame, source_frames
 from ..link import WarpLink, ZoomedBatch, models_under_construction, refuse_unused_zoom
+from ..pipelines import read_pipelines
 from ..registry import MODELS
 from ..saliency import BaseSaliency
 from ..saliency.estimation.magnification import same_aspect
@@ -62,6 +63,8 @@ class ZoomMixin(BaseDataPreprocessor):
         self.zoom = ZoomSettings(**zoom)
         refuse_nested(self.zoom.labels)
         self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
+        whole = [m for m in self.saliency.modules() if getattr(m, 'of_whole_images', False)]
+        self._vouched = not whole or read_pipelines(type(whole[0]).__name__)
         self._aspect = self._choose_aspect() if self.zoom.size == 'auto' else (1.0, 1.0)
         self.link = WarpLink()
         # Not torch's generator: the processes of a distributed training draw alike.
@@ -90,11 +93,12 @@ class ZoomMixin(BaseDataPreprocessor):
         skipped = training and not self._draws_zoom()
         warp, saliency = (None, None) if skipped else self.warp(images, samples, training)
         sizes = [self.zoom.output_size(_size(image), self._aspect) for image in images]
+        frames = source_frames(images, samples)
+        if warp is not None:
+            self._warn_of_doubt(frames, samples, training)
         warps = [
             None if own is None else ContentWarp(own, frame.content, _size(image), size)
-            for own, frame, image, size in zip(
-                _each(warp, len(images)), source_frames(images, samples), images, sizes
-            )
+            for own, frame, image, size in zip(_each(warp, len(images)), frames, images, sizes)
         ]
         zoomed = [self._zoom(image, own, size) for image, own, size in zip(images, warps, sizes)]
         if training:
@@ -253,6 +257,20 @@ class ZoomMixin(BaseDataPreprocessor):
             skipped=skipped,
         )
         self.link.publish(canvas, batch)
+
+    def _warn_of_doubt(
+        self, frames: list[SourceFrame], samples: list[Any] | None, training: bool
+    ) -> None:
+        """Warn once of what metainfo cannot tell, where no pipelines could be read."""
+        if self._vouched:
+            return
+        known = [sample.metainfo for sample in samples or () if sample is not None]
+        doubts = [frame.doubt for frame in frames if frame.doubt]
+        if training and any('flip' not in metainfo for metainfo in known):
+            doubts.append("a flip is not followed unless 'flip' is in meta_keys of Pack*Inputs")
+        if doubts:
+            self._vouched = True
+            warnings.warn(f'{type(self.saliency).__name__}: {doubts[0]}', stacklevel=3)
 
     def _warn_if_unlinked(self) -> None:
         if self.link.claimed or self._warned_unlinked or self.zoom.labels == 'warped':

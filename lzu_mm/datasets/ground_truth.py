@@ -12,10 +12,13 @@ from typing import Any, Iterator
 import numpy as np
 import torch
 from mmengine.fileio import get
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
 
 __all__ = ['base_datasets', 'boxes_of', 'has_boxes', 'image_path_of', 'image_size_of', 'labels_of']
+
+# Values of EXIF's orientation that exchange width and height.
+_TURNED = (5, 6, 7, 8)
 
 
 def base_datasets(dataset: Any) -> Iterator[Any]:
@@ -90,15 +93,7 @@ def image_path_of(info: dict[str, Any]) -> str:
     Raises:
         ValueError: If the data info names several images, as multi-view datasets do.
     """
-    images = info.get('images')
-    if images is None:
-        return info['img_path']
-    if len(images) != 1:
-        raise ValueError(
-            f'this dataset gives {len(images)} images per sample; set its load_type to '
-            "'mv_image_based' to have one"
-        )
-    return next(iter(images.values()))['img_path']
+    return _image_of(info)['img_path']
 
 
 def image_size_of(
@@ -113,13 +108,29 @@ def image_size_of(
     Returns:
         (h, w) in pixels.
     """
-    known = next(iter(info['images'].values())) if 'images' in info else info
+    known = _image_of(info)
     if 'height' in known and 'width' in known:
         return int(known['height']), int(known['width'])
-    path = image_path_of(info)
+    path = known['img_path']
     source = path if backend_args is None else io.BytesIO(get(path, backend_args=backend_args))
     with Image.open(source) as image:
-        return image.height, image.width
+        # Loaders of the MM libraries turn images as EXIF says.
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _image_of(info: dict[str, Any]) -> dict[str, Any]:
+    """The entry that describes the image; KITTI's infos name several cameras, one with an image."""
+    if 'images' not in info:
+        return info
+    entries = info['images'].values()
+    found = [entry for entry in entries if isinstance(entry, dict) and entry.get('img_path')]
+    if len(found) != 1:
+        raise ValueError(
+            f'this dataset gives {len(found)} images per sample; set its load_type to '
+            "'mv_image_based' to have one"
+        )
+    return found[0]
 
 
 def _annotations_3d(info: dict[str, Any]) -> dict[str, Any] | None:

@@ -131,10 +131,10 @@ def test_geometry_keeps_single_precision_under_autocast(saliency_file):
 def test_a_crop_is_refused(saliency_file):
     module = build(dict(scale=0.5, saliency=fixed(saliency_file)))
     data = batch('retinanet', [(60, 90)])
-    data['data_samples'][0].set_metainfo(dict(ori_shape=(120, 180), scale_factor=(1.0, 1.0)))
+    data['data_samples'][0].set_metainfo(dict(ori_shape=(120, 200), scale_factor=(1.0, 1.0)))
     with pytest.raises(ValueError, match=r'RandomCrop.*train_pipeline'):
         module(data, True)
-    data['data_samples'][0].set_metainfo(dict(scale_factor=(0.5, 0.5)))
+    data['data_samples'][0].set_metainfo(dict(ori_shape=(120, 180), scale_factor=(0.5, 0.5)))
     module(data, True)
     build(dict(scale=0.5, saliency=UNIFORM))(data, True)
 

@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset, RepeatDataset
+from PIL import Image
 
 from lzu_mm.datasets.ground_truth import (
     base_datasets,
@@ -149,6 +151,22 @@ def test_image_size_from_annotations_or_from_the_file(tmp_path):
     info = dict(images=dict(CAM_FRONT=dict(img_path=path)))
     assert image_size_of(info) == (12, 34)
     assert image_path_of(info) == path
+
+
+def test_kittis_infos_hold_one_image_among_several_cameras():
+    image = dict(img_path='0.png', height=370, width=1224)
+    info = dict(images=dict(CAM0={}, CAM1={}, CAM2=image, CAM3={}, R0_rect=[]))
+    assert image_size_of(info) == (370, 1224)
+    assert image_path_of(info) == '0.png'
+
+
+def test_the_size_of_a_turned_image_is_that_of_its_loaded_pixels(tmp_path):
+    path = str(tmp_path / 'turned.jpg')
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new('RGB', (34, 12)).save(path, exif=exif)
+    loaded = LoadImageFromFile()(dict(img_path=path))
+    assert image_size_of(dict(img_path=path)) == tuple(loaded['ori_shape']) == (34, 12)
 
 
 def test_several_images_per_sample_are_refused():

@@ -1,0 +1,111 @@
+"""What the pipelines of a config do to the place of things in an image.
+
+Metainfo alone cannot always tell (a crop of the aspect of the image looks like a second resize), so
+that the pipelines themselves are read where a runner builds the model.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any, Iterator, Mapping
+
+__all__ = ['is_crop', 'is_moving', 'read_pipelines', 'transform_name']
+
+_MOVING = re.compile(
+    'Mosaic|MixUp|Affine(?!Resize)|ShiftScale|RandomShift|Expand|Rot(ate|Flip)|Shear|Translate'
+)
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def transform_name(transform: Mapping[str, Any]) -> str:
+    """Name of a transform's class, whether its config has the class or its name."""
+    kind = transform.get('type', '')
+    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+
+
+def is_crop(transform: Any) -> bool:
+    """Whether a transform's config is that of a crop, of any MM library or the user."""
+    return isinstance(transform, Mapping) and 'Crop' in transform_name(transform)
+
+
+def is_moving(transform: Any) -> bool:
+    """Whether a transform moves what is in the image, or composes several images."""
+    return isinstance(transform, Mapping) and bool(_MOVING.search(transform_name(transform)))
+
+
+def read_pipelines(reader: str) -> bool:
+    """Read the pipelines of the runner that is building the model, if there is one.
+
+    Args:
+        reader: Name of what looks at whole images, for the message.
+
+    Returns:
+        Whether there is one.
+
+    Raises:
+        ValueError: If a pipeline crops or moves the content of images, or flips them without
+            noting it.
+    """
+    arguments = _runner_arguments()
+    if arguments is None:
+        return False
+    datasets = {name: _dataset(arguments.get(name)) for name in _LOADERS}
+    hooks = arguments.get('custom_hooks') or []
+    datasets['custom_hooks'] = [h.get('switch_pipeline') for h in hooks if isinstance(h, Mapping)]
+    for setting, dataset in datasets.items():
+        transforms = list(_transforms(dataset))
+        _refuse_moved(reader, setting, transforms)
+        _refuse_unnoted_flip(reader, setting, transforms)
+    return True
+
+
+def _refuse_moved(reader: str, setting: str, transforms: list[Mapping[str, Any]]) -> None:
+    moved = [transform_name(t) for t in transforms if is_crop(t) or is_moving(t)]
+    if moved:
+        raise ValueError(
+            f'{reader} looks at whole images, but {setting} has {", ".join(sorted(set(moved)))}, '
+            'which crop images or move what is in them: take these out of its pipeline (as '
+            "tools/zoomify.py does), or use type='lzu_mm.UniformSaliency'"
+        )
+
+
+def _refuse_unnoted_flip(reader: str, setting: str, transforms: list[Mapping[str, Any]]) -> None:
+    flips = [t for t in transforms if 'Flip' in transform_name(t)]
+    sideways = all(t.get('direction', 'horizontal') == 'horizontal' for t in flips)
+    needed = {'flip'} if sideways else {'flip', 'flip_direction'}
+    for pack in transforms:
+        missing = needed - set(pack.get('meta_keys', needed))
+        if flips and transform_name(pack).startswith('Pack') and missing:
+            raise ValueError(
+                f'{reader} follows the flips of images, but {transform_name(pack)} in {setting} '
+                f'does not note them: add {sorted(missing)} to its meta_keys'
+            )
+
+
+def _runner_arguments() -> dict[str, Any] | None:
+    """Arguments of the runner whose ``__init__`` is running."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        owner = type(frame.f_locals.get('self'))
+        is_runner = any(kind.__name__ in ('Runner', 'FlexibleRunner') for kind in owner.__mro__)
+        if is_runner and frame.f_code.co_name == '__init__':
+            return frame.f_locals
+        frame = frame.f_back
+    return None
+
+
+def _dataset(loader: Any) -> Any:
+    return loader.get('dataset') if isinstance(loader, Mapping) else None
+
+
+def _transforms(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Configs with a type anywhere in a config: transforms, in branches too, and datasets."""
+    if isinstance(value, Mapping):
+        if 'type' in value:
+            yield value
+        for inner in value.values():
+            yield from _transforms(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _transforms(inner)
