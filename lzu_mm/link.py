@@ -16,7 +16,7 @@ import inspect
 import threading
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, Sequence
 
 import torch
 from mmengine.model import BaseModel, BaseTTAModel
@@ -26,6 +26,11 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from .warps import Warp
 from .warps.compat import is_compiling
 
+UNSEEN = (
+    '{reader} got what belongs to images that the zoom data preprocessor of its model has not '
+    'handed out. Pass every batch through model.data_preprocessor, and what it returns to the '
+    'model.'
+)
 # Pixels along each axis of the canvas by which a copy of it is recognised.
 _SAMPLED = 16
 
@@ -42,6 +47,8 @@ class ZoomedBatch:
         saliency: What the warps were made from, shape (N, 1, h_S, w_S), or (1, 1, h_S, w_S) for
             all; None as the warp.
         unzoom: Whether features are to be unzoomed, not labels to be warped.
+        journeys: What the way home of predictions must know of each image; empty where they need
+            none.
         skipped: Whether ``zoom.train_prob`` left the batch out, which is resized uniformly.
     """
 
@@ -51,6 +58,7 @@ class ZoomedBatch:
     align_corners: bool
     saliency: Tensor | None = None
     unzoom: bool = True
+    journeys: Sequence[Any] = ()
     skipped: bool = False
 
     def repeat(self, times: int) -> ZoomedBatch:
@@ -126,12 +134,24 @@ class WarpLink:
         if is_traced():
             return
         self._own.passed = True
-        images = next(_tensors((args, kwargs)), None)
-        batch = None if images is None else self._batch_of_images(images)
+        batch = self.batch_of_images((args, kwargs))
         if batch is not None:
             self.mark(output, batch)
 
-    def _batch_of_images(self, images: Tensor) -> ZoomedBatch | None:
+    def batch_of_images(self, values: Any) -> ZoomedBatch | None:
+        """The batch that images belong to.
+
+        Args:
+            values: What a model or backbone is given, images first.
+
+        Returns:
+            The batch, or None if nobody zoomed the images.
+        """
+        if is_traced():
+            return self.batch
+        images = next(_tensors(values), None)
+        if images is None or images.dim() != 4:
+            return None
         if images in self._batches:
             return self._batches[images]
         # Wrappers (mixed precision, memory formats) may hand on a copy.
@@ -227,7 +247,7 @@ def models_under_construction() -> list[tuple[BaseModel, dict[str, Any]]]:
         Each with the arguments and local variables of its ``__init__``.
     """
     found: dict[int, tuple[BaseModel, dict[str, Any]]] = {}
-    for owner, frame in _running_models():
+    for owner, frame in running_models():
         if frame.f_code.co_name == '__init__' and not isinstance(owner, BaseTTAModel):
             _, inner = found.get(id(owner), (owner, {}))
             found[id(owner)] = (owner, {**frame.f_locals, **inner})
@@ -247,7 +267,7 @@ def refuse_unused_zoom() -> None:
 
 def in_tensor_mode() -> bool:
     """Whether a model is running in mode ``tensor``, as to count FLOPs."""
-    for _, frame in _running_models():
+    for _, frame in running_models():
         name = frame.f_code.co_name
         if name in ('_forward', 'loss', 'predict'):
             return name == '_forward'
@@ -256,7 +276,7 @@ def in_tensor_mode() -> bool:
     return False
 
 
-def _running_models() -> Iterator[tuple[BaseModel, FrameType]]:
+def running_models() -> Iterator[tuple[BaseModel, FrameType]]:
     """Models in whose methods the call stack is, the innermost first."""
     frame = inspect.currentframe()
     while frame is not None:

@@ -254,3 +254,12 @@ def _mono3d_sample(size, generator):
         depths=depths,
     )
     return sample
+
+
+def come_home(preprocessor, samples, rescale=True, model=None):
+    """What a model that predicts into the samples of the last batch would return."""
+    journeys = preprocessor.link.batch.journeys
+    return [
+        preprocessor.bring_home(sample, journey, rescale, model)
+        for sample, journey in zip(samples, journeys)
+    ]

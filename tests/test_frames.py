@@ -15,6 +15,8 @@ from mmengine.structures import InstanceData
 from lzu_mm.frames import source_frames
 from lzu_mm.saliency.estimation.kde import box_saliency
 
+from .models import come_home
+
 PACK = dict(type='mmdet.PackDetInputs')
 WITH_HOMOGRAPHY = dict(PACK, meta_keys=('ori_shape', 'img_shape', 'homography_matrix', 'flip'))
 
@@ -169,6 +171,7 @@ def test_boxes_return_through_the_warp_of_a_letterboxed_image():
     zoomed = preprocessor.link.batch.warp.to_zoomed(corners)[0] * torch.tensor([80.0, 60.0])
     found = zoomed.reshape(1, 4) / torch.tensor(sample.scale_factor * 2)  # as heads rescale
     sample.pred_instances = InstanceData(bboxes=found, scores=torch.ones(1))
+    (sample,) = come_home(preprocessor, [sample])
     torch.testing.assert_close(sample.pred_instances.bboxes, box, atol=0.05, rtol=0)
 
 

@@ -7,27 +7,15 @@ from typing import Any
 from mmdet.models import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 
+from ..frames import scale_factor
 from ..registry import MODELS
-from .labels import Size, scale_instances, scale_metainfo
-from .warped import ContentWarp, WarpedSample, boxes_came_back, follow_pixels, warp_instances
+from .labels import scale_instances, scale_metainfo
+from .warped import follow_pixels, unwarp_instances, unwarp_pixels, warp_instances
+from .way_home import Journey
 from .zoom import ZoomMixin
 
 # The arguments by which stock batch augmentations are told sizes in pixels.
 _AUGMENT_SIZES = ('size', 'scale', 'random_size_range')
-
-
-class WarpedDetDataSample(WarpedSample, DetDataSample):
-    """A sample in the zoomed frame, whose predictions come back through its warp.
-
-    Heads leave boxes in pixels of the original image, as if it had been resized uniformly.
-    """
-
-    def set_field(self, value: Any, name: str, *args: Any, **kwargs: Any) -> None:
-        """See ``BaseDataElement.set_field``."""
-        if name == '_pred_instances' and self.warp is not None:
-            value.bboxes = boxes_came_back(value.bboxes, self)
-            self.came_back()
-        super().set_field(value, name, *args, **kwargs)
 
 
 @MODELS.register_module()
@@ -50,17 +38,16 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
         super().__init__(*args, zoom=zoom, batch_augments=batch_augments, **kwargs)
 
     def scale_sample(
-        self,
-        sample: DetDataSample,
-        source: Size,
-        size: Size,
-        training: bool,
-        warp: ContentWarp | None,
+        self, sample: DetDataSample, journey: Journey, training: bool
     ) -> DetDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
+        source, size, warp = journey.source, journey.size, journey.warp
+        if warp is not None and 'border' in sample.metainfo:
+            raise ValueError(
+                "zoom.labels='warped' does not know where RandomCenterCropPad has put the image: "
+                'take it out of the pipeline (test_pipeline)'
+            )
         scale_metainfo(sample, source, size)
-        if warp is not None and not training:
-            sample = WarpedDetDataSample.of(sample, warp)
         # Proposals are input, not labels: they stand in the frame of the image at test as well.
         instances = ['proposals']
         if training:
@@ -72,6 +59,23 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
                 scale_instances(sample.get(name), source, size)
                 if warp is not None:
                     warp_instances(sample.get(name), warp)
+        return sample
+
+    def bring_home(
+        self, sample: DetDataSample, journey: Journey, rescale: bool, model: Any
+    ) -> DetDataSample:
+        """See :meth:`ZoomMixin.bring_home`."""
+        warp = journey.warp
+        if warp is None:
+            return sample
+        factor = scale_factor(sample.metainfo) if rescale else (1.0, 1.0)
+        # Instead of the source: what pads the content is no part of the original.
+        whole = warp.content if rescale else warp.source
+        if 'pred_instances' in sample:
+            sample.pred_instances = unwarp_instances(sample.pred_instances, warp, factor, whole)
+        for name in ('pred_panoptic_seg', 'pred_sem_seg'):
+            if name in sample:
+                sample.set_data({name: unwarp_pixels(sample.get(name), warp, whole)})
         return sample
 
 

@@ -9,27 +9,10 @@ from mmdet3d.structures import Det3DDataSample
 from torch import Tensor
 
 from ..registry import MODELS
-from .labels import Size, ratios, scale_instances
+from .labels import ratios, scale_instances
 from .pixels import follow_zoom, scale_rows
-from .warped import ContentWarp
+from .way_home import Journey
 from .zoom import ZoomMixin
-
-
-class ZoomedDet3DDataSample(Det3DDataSample):
-    """A sample in the frame of the zoomed image until its predictions arrive.
-
-    Heads read ``cam2img`` of the zoomed frame to predict; whoever reads the predictions draws them
-    on the original image and needs the original ``cam2img``. 2D boxes, which heads leave in the
-    zoomed frame because ``scale_factor`` knows nothing of it, return with it.
-    """
-
-    def set_field(self, value: Any, name: str, *args: Any, **kwargs: Any) -> None:
-        """See ``BaseDataElement.set_field``."""
-        if name == '_pred_instances' and 'bboxes' in value:
-            scale_instances(value, self.metainfo['zoomed_shape'], self.metainfo['source_shape'])
-        super().set_field(value, name, *args, **kwargs)
-        if name == '_pred_instances_3d' and 'source_cam2img' in self.metainfo:
-            self.set_metainfo({'cam2img': self.metainfo['source_cam2img']})
 
 
 @MODELS.register_module()
@@ -67,28 +50,41 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
         return output['inputs']['imgs']
 
     def scale_sample(
-        self,
-        sample: Det3DDataSample,
-        source: Size,
-        size: Size,
-        training: bool,
-        warp: ContentWarp | None,
+        self, sample: Det3DDataSample, journey: Journey, training: bool
     ) -> Det3DDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
-        metainfo = sample.metainfo
-        ratio = ratios(source, size)
-        update = follow_zoom(metainfo, ratio)
-        update.update({'img_shape': size, 'source_shape': source, 'zoomed_shape': size})
-        if 'trans_mat' in metainfo:
-            # SMOKE: from the image as it was taken, whose camera cam2img is, to the feature map.
-            update['trans_mat'] = scale_rows(metainfo['trans_mat'], ratio)
-        elif 'cam2img' in metainfo:
-            update['cam2img'] = scale_rows(metainfo['cam2img'], ratio)
-            update['source_cam2img'] = metainfo['cam2img']
-        zoomed = ZoomedDet3DDataSample(metainfo={**metainfo, **update})
-        zoomed.set_data(dict(sample.items()))
+        metainfo, ratio = sample.metainfo, ratios(journey.source, journey.size)
+        update = {**follow_zoom(metainfo, ratio), 'img_shape': journey.size}
+        # SMOKE's trans_mat: from the image as it was taken, whose camera cam2img is.
+        camera = 'trans_mat' if 'trans_mat' in metainfo else 'cam2img'
+        if camera in metainfo:
+            update[camera] = scale_rows(metainfo[camera], ratio)
+        sample.set_metainfo(update)
         if training:
             for name in ('gt_instances', 'gt_instances_3d', 'ignored_instances'):
-                if name in zoomed:
-                    scale_instances(zoomed.get(name), source, size)
-        return zoomed
+                if name in sample:
+                    scale_instances(sample.get(name), journey.source, journey.size)
+        return sample
+
+    @property
+    def predictions_travel(self) -> bool:
+        """See :attr:`ZoomMixin.predictions_travel`."""
+        return True
+
+    def bring_home(
+        self, sample: Det3DDataSample, journey: Journey, rescale: bool, model: Any
+    ) -> Det3DDataSample:
+        """See :meth:`ZoomMixin.bring_home`.
+
+        Heads read ``cam2img`` of the zoomed frame to predict; whoever reads the predictions draws
+        them on the original image and needs the original ``cam2img``. 2D boxes, which heads leave
+        in the zoomed frame because ``scale_factor`` knows nothing of it, return with it. The sample
+        that the model was given stays in the zoomed frame, to predict from again.
+        """
+        if 'bboxes' in sample.get('pred_instances', ()):
+            found = sample.pred_instances.new()
+            scale_instances(found, journey.size, journey.source)
+            sample.pred_instances = found
+        home = sample.new()
+        home.set_metainfo(dict(journey.metainfo))
+        return home

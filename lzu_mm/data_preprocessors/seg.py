@@ -7,38 +7,16 @@ from typing import Any
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..frames import flipped_dims
 from ..registry import MODELS
-from .labels import Size, scale_metainfo
-from .warped import ContentWarp, WarpedSample, follow_pixels, unzoom_logits
+from .labels import scale_metainfo
+from .warped import follow_pixels, unzoom_logits
+from .way_home import Journey
 from .zoom import ZoomMixin
 
 _MAPS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
-
-
-class WarpedSegDataSample(WarpedSample, SegDataSample):
-    """A sample in the zoomed frame, whose predictions come back through its warp.
-
-    Segmentors leave logits at the size of the original image, as if it had been resized uniformly,
-    and what they predict from them.
-    """
-
-    def set_field(self, value: Any, name: str, *args: Any, **kwargs: Any) -> None:
-        """See ``BaseDataElement.set_field``."""
-        if self.warp is not None and name == '_seg_logits':
-            flipped = flipped_dims(self.metainfo)
-            value = PixelData(data=unzoom_logits(value.data, self.warp, flipped))
-        elif self.warp is not None and name == '_pred_sem_seg':
-            if self.seg_logits.data.shape[0] == 1:
-                raise ValueError(
-                    "zoom.labels='warped' takes segmentors with a logit for each class: set "
-                    'model.decode_head.out_channels to the number of classes'
-                )
-            value = PixelData(data=self.seg_logits.data.argmax(dim=0, keepdim=True))
-            self.came_back()
-        super().set_field(value, name, *args, **kwargs)
 
 
 @MODELS.register_module()
@@ -71,15 +49,11 @@ class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
         return super().set_images(data, images)
 
     def scale_sample(
-        self,
-        sample: SegDataSample,
-        source: Size,
-        size: Size,
-        training: bool,
-        warp: ContentWarp | None,
+        self, sample: SegDataSample, journey: Journey, training: bool
     ) -> SegDataSample:
         """See :meth:`ZoomMixin.scale_sample`."""
-        scale_metainfo(sample, source, size)
+        size, warp = journey.size, journey.warp
+        scale_metainfo(sample, journey.source, size)
         # The padding of the pipeline is gone with its frame; heads resize their logits to it.
         sample.set_metainfo({'pad_shape': size})
         if training and warp is not None and 'gt_sem_seg' in sample:
@@ -88,4 +62,31 @@ class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
         for name in _MAPS if training else ():
             if name in sample:
                 sample.set_data({name: follow_pixels(sample.get(name), size, warp)})
-        return sample if warp is None or training else WarpedSegDataSample.of(sample, warp)
+        return sample
+
+    def bring_home(
+        self, sample: SegDataSample, journey: Journey, rescale: bool, model: Any
+    ) -> SegDataSample:
+        """See :meth:`ZoomMixin.bring_home`."""
+        warp, flipped = journey.warp, flipped_dims(sample.metainfo)
+        if warp is None:
+            return sample
+        if 'pred_depth_map' in sample:
+            depths = unzoom_logits(sample.pred_depth_map.data, warp, flipped)
+            sample.set_data({'pred_depth_map': PixelData(data=depths)})
+        if 'seg_logits' in sample:
+            logits = unzoom_logits(sample.seg_logits.data, warp, flipped)
+            found = _classes(logits, model).to(sample.pred_sem_seg.data.dtype)
+            sample.set_data(
+                {'seg_logits': PixelData(data=logits), 'pred_sem_seg': PixelData(data=found)}
+            )
+        return sample
+
+
+def _classes(logits: Tensor, model: Any) -> Tensor:
+    """What stock segmentors take from logits (C, h, w); probabilities, if there is one class."""
+    if logits.shape[0] > 1:
+        return logits.argmax(dim=0, keepdim=True)
+    heads = model.decode_head
+    head: Any = heads[-1] if isinstance(heads, nn.ModuleList) else heads
+    return logits > head.threshold

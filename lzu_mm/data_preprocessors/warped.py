@@ -7,20 +7,17 @@ ICLR 2022) do instead of unzooming features.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor
 
-from ..frames import scale_factor
 from ..warps import Warp
 from ..warps.base import pixel_positions
 from ..warps.zoom import zoom_grid, zoomed_content
 from .labels import Size, scale_pixels
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -43,51 +40,6 @@ class ContentWarp:
     def zoomed_content(self) -> tuple[float, float]:
         """(h, w) of the content on the zoomed image, in pixels."""
         return zoomed_content(self.content, self.source, self.size)
-
-
-class WarpedSample(BaseDataElement):
-    """A sample in the zoomed frame, until its predictions have come back through its warp.
-
-    The warp stands beside the fields of the sample: metainfo would be copied and saved.
-    """
-
-    _warp: ContentWarp | None
-
-    @classmethod
-    def of(cls, sample: BaseDataElement, warp: ContentWarp) -> Self:
-        """The same sample, with its warp."""
-        warped = cls(metainfo=sample.metainfo)
-        warped.set_data(dict(sample.items()))
-        return warped._keep(warp)
-
-    @property
-    def warp(self) -> ContentWarp | None:
-        """The warp; None once the predictions are there."""
-        return vars(self).get('_warp')
-
-    def came_back(self) -> None:
-        """Forget the warp, so that predictions that are set again do not come back twice."""
-        self._keep(None)
-
-    def new(self, *args: Any, **kwargs: Any) -> Self:
-        """See ``BaseDataElement.new``; moves to another device pass through it."""
-        return super().new(*args, **kwargs)._keep(self.warp)
-
-    def _keep(self, warp: ContentWarp | None) -> Self:
-        object.__setattr__(self, '_warp', warp)
-        return self
-
-
-def boxes_came_back(boxes: Any, sample: WarpedSample) -> Any:
-    """Boxes that a head has divided by ``scale_factor``, where the original has them.
-
-    Args:
-        boxes: As for :func:`warp_boxes`.
-        sample: The sample that the head predicted for, with its warp.
-    """
-    assert sample.warp is not None
-    (h, w), (x, y) = sample.warp.zoomed_content, scale_factor(sample.metainfo)
-    return warp_boxes(boxes, sample.warp.warp, (h / y, w / x), inverse=False)
 
 
 def warp_boxes(boxes: Any, warp: Warp, size: tuple[float, float], inverse: bool) -> Any:
@@ -160,17 +112,78 @@ def unzoom_logits(logits: Tensor, warp: ContentWarp, flipped: tuple[int, ...] = 
     Returns:
         Shape (C, h, w).
     """
-    x, y = (
-        pixel_positions(logits.shape[axis], warp.warp.knots_like)[None]
-        * (warp.source[axis - 1] / warp.content[axis - 1])
-        for axis in (2, 1)
-    )
-    points = warp.warp.raster(x, y, inverse=True)
-    share = points.new_tensor(warp.content).flip(0) / points.new_tensor(warp.source).flip(0)
-    grid = (2 * points * share - 1).to(logits.dtype)
+    grid = _home_grid(logits, warp, warp.source).to(logits.dtype)
     seen = logits.flip(flipped)[None]
     unzoomed = F.grid_sample(seen, grid, padding_mode='border', align_corners=False)[0]
     return unzoomed.flip(flipped)
+
+
+def unwarp_instances(
+    instances: BaseDataElement, warp: ContentWarp, factor: tuple[float, float], whole: Size
+) -> BaseDataElement:
+    """Let the boxes and masks that a head predicted in the zoomed image come back.
+
+    Args:
+        instances: ``InstanceData``; left as it is.
+        warp: Of the image.
+        factor: By which the head has divided boxes, (x, y).
+        whole: (h, w) in pixels of the source of what masks cover.
+
+    Returns:
+        The same instances where the source image has them, as if it had been resized uniformly.
+    """
+    home = instances.new()
+    h, w = warp.zoomed_content
+    if 'bboxes' in home:
+        size = (h / factor[1], w / factor[0])
+        home.bboxes = warp_boxes(home.bboxes, warp.warp, size, inverse=False)
+    if 'masks' in home and len(home.masks):
+        grid = _home_grid(home.masks, warp, whole)
+        # One by one: all masks of an image as floating point may not fit into memory.
+        home.masks = torch.cat([_sample_mask(mask, grid) for mask in home.masks])
+    return home
+
+
+def unwarp_pixels(pixels: PixelData, warp: ContentWarp, whole: Size) -> PixelData:
+    """Let labels of pixels that were predicted in the zoomed image come back.
+
+    Args:
+        pixels: Fields of shape (1, h, w).
+        warp: Of the image.
+        whole: (h, w) in pixels of the source of what they cover.
+
+    Returns:
+        New pixel data with the same fields, types and metainfo.
+    """
+    fields = {
+        name: _sample_nearest(value, _home_grid(value, warp, whole))
+        for name, value in pixels.items()
+    }
+    return PixelData(metainfo=dict(pixels.metainfo_items()), **fields)
+
+
+def _home_grid(values: Tensor, warp: ContentWarp, whole: Size) -> Tensor:
+    """Where to sample what was predicted in the zoomed image, (1, h, w, 2).
+
+    Args:
+        values: (..., h, w), which cover the ``whole``.
+        warp: Of the image.
+        whole: (h, w) in pixels of the source, of which the content is at the top left.
+    """
+    x, y = (
+        pixel_positions(values.shape[axis], warp.warp.knots_like)[None]
+        * (whole[axis] / warp.content[axis])
+        for axis in (-1, -2)
+    )
+    points = warp.warp.raster(x, y, inverse=True).detach()
+    share = points.new_tensor([c / n for c, n in zip(warp.content, whole)]).flip(0)
+    return 2 * points * share - 1
+
+
+def _sample_mask(mask: Tensor, grid: Tensor) -> Tensor:
+    values = mask[None, None].to(grid.dtype)
+    sampled = F.grid_sample(values, grid, padding_mode='border', align_corners=False)[0]
+    return (sampled >= 0.5).to(mask.dtype)
 
 
 def _sample_nearest(values: Tensor, grid: Tensor) -> Tensor:

@@ -16,7 +16,14 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from ..frames import SourceFrame, source_frames
-from ..link import WarpLink, ZoomedBatch, models_under_construction, refuse_unused_zoom
+from ..link import (
+    WarpLink,
+    ZoomedBatch,
+    link_in,
+    models_under_construction,
+    refuse_unused_zoom,
+    running_models,
+)
 from ..pipelines import read_pipelines
 from ..registry import MODELS
 from ..saliency import BaseSaliency
@@ -26,6 +33,7 @@ from ..warps.zoom import zoomed_content
 from .settings import ZoomSettings
 from .unsupported import refuse_nested, refuse_unsupported
 from .warped import ContentWarp
+from .way_home import Journey, WayHome
 
 
 class ZoomMixin(BaseDataPreprocessor):
@@ -71,6 +79,8 @@ class ZoomMixin(BaseDataPreprocessor):
         self._draw = Random(0)
         self._shared_warps: dict[tuple[int, ...], tuple[Tensor, Warp, Tensor]] = {}
         self._warned_unlinked = False
+        self._paved = False
+        self._pave_way_home()
 
     def init_weights(self) -> None:
         """Initialise the saliency module; called by the model's ``init_weights``."""
@@ -87,6 +97,7 @@ class ZoomMixin(BaseDataPreprocessor):
             The parent's output for the zoomed batch.
         """
         self._warn_if_unlinked()
+        self._pave_way_home()
         data = self.cast_data(data)
         images = list(self.get_images(data))
         samples = data.get('data_samples')
@@ -104,19 +115,19 @@ class ZoomMixin(BaseDataPreprocessor):
         if training:
             zoomed[0] = self._keep_in_graph(zoomed[0])
         data = self.set_images(data, zoomed)
+        journeys = self._journeys(images, samples, sizes, warps)
         if samples is not None:
-            warped = self.zoom.labels == 'warped'
             data['data_samples'] = [
-                sample
-                if sample is None
-                else self.scale_sample(
-                    sample, _size(image), size, training, own if warped else None
-                )
-                for sample, image, size, own in zip(samples, images, sizes, warps)
+                sample if sample is None else self.scale_sample(sample, journey, training)
+                for sample, journey in zip(samples, journeys)
             ]
         output = super().forward(data, training)
         contents = [self._on_canvas(own, size) for own, size in zip(warps, sizes)]
-        self._publish(warp, contents, sizes, output, saliency, skipped)
+        batch = self._batch(warp, contents, sizes, output, saliency)
+        batch.skipped = skipped
+        if self.predictions_travel and not training:
+            batch.journeys = journeys
+        self.link.publish(self.get_canvas(output), batch)
         if output.get('data_samples'):
             self.saliency.remember(output['data_samples'], training)
         return output
@@ -204,39 +215,84 @@ class ZoomMixin(BaseDataPreprocessor):
         """The padded images (N, C, H, W) of the parent's output."""
         return output['inputs']
 
-    def scale_sample(
-        self,
-        sample: Any,
-        source: tuple[int, int],
-        size: tuple[int, int],
-        training: bool,
-        warp: ContentWarp | None,
-    ) -> Any:
+    def scale_sample(self, sample: Any, journey: Journey, training: bool) -> Any:
         """Let a sample follow its image.
 
         Args:
             sample: The cast sample; may be changed, but not the tensors in it.
-            source: (h, w) of the source image.
-            size: (h, w) of the zoomed image.
+            journey: What the zoom does to the image; its warp is that by which labels follow, None
+                as for a uniform resize.
             training: Whether labels follow. At test they stay in original coordinates, where
                 evaluators compare.
-            warp: By which labels follow and predictions come back; None as for a uniform resize.
 
         Returns:
             The sample.
         """
         raise NotImplementedError
 
-    def _publish(
+    @property
+    def predictions_travel(self) -> bool:
+        """Whether something has to be undone in predictions, by :meth:`bring_home`."""
+        return self.zoom.labels == 'warped'
+
+    def bring_home(self, sample: Any, journey: Journey, rescale: bool, model: Any) -> Any:
+        """Undo in the predictions of an image what the zoom did to it.
+
+        Args:
+            sample: As the model has just returned it, one of those that it was given.
+            journey: What the zoom did to the image.
+            rescale: Whether predictions are in pixels of the original, not of the zoomed image.
+            model: What predicted.
+
+        Returns:
+            The sample, or another that is to be returned in its place.
+        """
+        raise NotImplementedError
+
+    def _pave_way_home(self) -> None:
+        """Let predictions come home, in the model that is being built or run with this."""
+        if not self.predictions_travel or self._paved:
+            return
+        built = [model for model, _ in models_under_construction()]
+        run = [model for model, _ in running_models() if link_in(model) is self.link]
+        # Inside another model, it is that one which preprocesses and predicts.
+        for model in built if len(built) == 1 else run[:1]:
+            if not hasattr(model, 'predict'):
+                raise ValueError(
+                    f"{type(model).__name__} has no method 'predict', whose predictions could come "
+                    "back: set zoom.labels='resized'"
+                )
+            model.predict = WayHome(self, model.predict)
+            self._paved = True
+
+    def _journeys(
+        self,
+        images: list[Tensor],
+        samples: list[Any] | None,
+        sizes: list[tuple[int, int]],
+        warps: list[ContentWarp | None],
+    ) -> list[Journey]:
+        warped = self.zoom.labels == 'warped'
+        return [
+            Journey(
+                _size(image),
+                size,
+                {} if sample is None else sample.metainfo,
+                own if warped else None,
+            )
+            for image, sample, size, own in zip(
+                images, samples or [None] * len(images), sizes, warps
+            )
+        ]
+
+    def _batch(
         self,
         warp: Warp | None,
         contents: list[tuple[float, float]],
         sizes: list[tuple[int, int]],
         output: dict[str, Any],
         saliency: Tensor | None,
-        skipped: bool,
-    ) -> None:
-        canvas = self.get_canvas(output)
+    ) -> ZoomedBatch:
         samples = output.get('data_samples')
         if samples and all(sample is not None for sample in samples):
             # Batch augmentations may have resized the batch since.
@@ -247,16 +303,14 @@ class ZoomMixin(BaseDataPreprocessor):
                 )
                 for (h, w), size, sample in zip(contents, sizes, samples)
             ]
-        batch = ZoomedBatch(
+        return ZoomedBatch(
             warp,
             contents,
-            _size(canvas),
+            _size(self.get_canvas(output)),
             self.zoom.align_corners,
             saliency,
             unzoom=self.zoom.labels == 'resized',
-            skipped=skipped,
         )
-        self.link.publish(canvas, batch)
 
     def _warn_of_doubt(
         self, frames: list[SourceFrame], samples: list[Any] | None, training: bool

@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from ..link import (
+    UNSEEN,
     WarpLink,
     ZoomedBatch,
     backbone_to_follow,
@@ -193,11 +194,7 @@ class UnzoomNeck(BaseModule):
 
     def _stay_unseen(self) -> None:
         if self.link.batch is not None or not in_tensor_mode():
-            raise RuntimeError(
-                'UnzoomNeck got features of images that the zoom data preprocessor of its model '
-                'has not handed out. Pass every batch through model.data_preprocessor, and what it '
-                'returns to the model.'
-            )
+            raise RuntimeError(UNSEEN.format(reader='UnzoomNeck'))
         if not self._warned_identity:
             self._warned_identity = True
             warnings.warn(

@@ -12,7 +12,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import InstanceData, PixelData
 from mmseg.structures import SegDataSample
 
-from ..models import UNIFORM, batch
+from ..models import UNIFORM, batch, come_home
 
 
 def preprocessor(kind, **zoom):
@@ -191,15 +191,19 @@ def test_mono3d_labels_and_camera_follow_in_training(kind):
 def test_mono3d_labels_stay_at_test_and_the_camera_returns_with_the_predictions():
     data = batch('fcos3d', [(40, 80)])
     sample = data['data_samples'][0]
-    output = preprocessor('Det3DDataPreprocessor', size=(30, 40))(data, False)
-    zoomed = output['data_samples'][0]
+    module = preprocessor('Det3DDataPreprocessor', size=(30, 40))
+    zoomed = module(data, False)['data_samples'][0]
     assert torch.equal(zoomed.gt_instances.bboxes, sample.gt_instances.bboxes)
     assert torch.equal(zoomed.gt_instances_3d.centers_2d, sample.gt_instances_3d.centers_2d)
     assert zoomed.cam2img[0][0] == pytest.approx(32)
     zoomed.pred_instances_3d = InstanceData()
     zoomed.pred_instances = InstanceData(bboxes=torch.tensor([[10.0, 15, 20, 30]]))
-    assert zoomed.cam2img == sample.cam2img
-    assert zoomed.pred_instances.bboxes.tolist() == [[20, 20, 40, 40]]
+    (home,) = come_home(module, [zoomed])
+    assert home.cam2img == sample.cam2img
+    assert home.img_shape == sample.img_shape
+    assert home.pred_instances.bboxes.tolist() == [[20, 20, 40, 40]]
+    # The sample that was predicted from can be predicted from again.
+    assert zoomed.cam2img[0][0] == pytest.approx(32)
 
 
 def test_what_leads_to_the_feature_map_follows_in_place_of_the_camera():
