@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+import lzu_mm.engine.stock_tools  # noqa: F401 - reads checkpoints of mmengine
 from lzu_mm.saliency import save_saliency
 
 from .launching import ROOT, call, succeed

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DATA_SAMPLERS, MODELS, init_default_scope
 
+import lzu_mm.engine.stock_tools  # noqa: F401 - reads checkpoints of mmengine
 from lzu_mm.datasets import SequenceSampler
 
 from ..models import batch, losses
