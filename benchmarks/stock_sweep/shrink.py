@@ -83,14 +83,21 @@ def shrink_settings(value: Any, factor: float, half: bool = False, key: str = ''
     return value
 
 
-def affordable_model(value: Any) -> Any:
+def affordable_model(model: dict[str, Any]) -> dict[str, Any]:
     """A model's config with nothing to download, few predictions and none below a threshold."""
+    # Sparse R-CNN and QueryInst predict as many as they have proposals.
+    return _affordable(model, {} if 'num_proposals' in str(model) else _ENOUGH)
+
+
+def _affordable(value: Any, enough: dict[str, int]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(_affordable(item, enough) for item in value)
     if not isinstance(value, dict):
-        return type(value)(map(affordable_model, value)) if type(value) in (list, tuple) else value
-    kept = {k: affordable_model(v) for k, v in value.items() if k not in _NOTHING_TO_LOAD}
-    for name, enough in () if 'Inst' in str(value.get('type')) else _ENOUGH.items():
+        return value
+    kept = {k: _affordable(v, enough) for k, v in value.items() if k not in _NOTHING_TO_LOAD}
+    for name, most in enough.items():
         if type(kept.get(name)) is int:
-            kept[name] = min(kept[name], enough)
+            kept[name] = min(kept[name], most)
     for name in ('score_thr', 'objectness_score_thr'):
         if isinstance(kept.get(name), float):
             kept[name] = 0.0

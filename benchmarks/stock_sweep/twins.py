@@ -69,7 +69,7 @@ class Twins:
             model['test_cfg'] = test_cfg
         seed(0)
         # The weights of a teacher are not among the model's.
-        spared = like is not None and 'teacher_config' not in model
+        spared = like is not None and not any(key.startswith('teacher') for key in model)
         with _uninitialised() if spared else contextlib.nullcontext():
             built = MODELS.build(ConfigDict(model))
         if like is None:

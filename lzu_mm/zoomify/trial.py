@@ -20,7 +20,9 @@ _ZOOMED_SIZE = (320, 320)
 _WEIGHTS = ('init_cfg', 'pretrained', 'teacher_ckpt')
 
 
-def try_model(cfg: Config, zoom: dict[str, Any], base: Config) -> list[str]:
+def try_model(
+    cfg: Config, zoom: dict[str, Any], base: Config, size: tuple[int, int] = _ZOOMED_SIZE
+) -> list[str]:
     """Build the model without pretrained weights; let it predict, and take a loss.
 
     What fails is tried with the stock model as well. Where that fails too, the trial is to blame,
@@ -30,6 +32,7 @@ def try_model(cfg: Config, zoom: dict[str, Any], base: Config) -> list[str]:
         cfg: The config.
         zoom: The zoom to try it with, such as one whose saliency file does not exist yet.
         base: The stock config.
+        size: (h, w) of zoomed images, where ``zoom`` does not say it.
 
     Returns:
         What could not be tried, and why, in words.
@@ -40,7 +43,7 @@ def try_model(cfg: Config, zoom: dict[str, Any], base: Config) -> list[str]:
     """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     _refuse(cfg.model)
-    model = _Trial(cfg, zoom)
+    model = _Trial(cfg, zoom, size)
     error = _failure(model.build)
     if error is not None:
         stock = _failure(_Trial(base).build)
@@ -51,7 +54,7 @@ def try_model(cfg: Config, zoom: dict[str, Any], base: Config) -> list[str]:
         error = _failure(getattr(model, what))
         if error is None:
             continue
-        stock = _failure_of_stock(base, what, _ZOOMED_SIZE)
+        stock = _failure_of_stock(base, what, size)
         if stock is None:
             raise ValueError(f'the model does not run with the zoom ({what}): {_said(error)}')
         _name_fixed_size(base, what)
