@@ -12,15 +12,11 @@ predicts and takes a training step with a strong fixed zoom. Examples:
 import json
 import os
 import signal
-import sys
 import time
 import warnings
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any, Dict, List
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
 
 def parse_args() -> Namespace:

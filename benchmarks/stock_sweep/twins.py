@@ -57,16 +57,15 @@ class Twins:
             like: A model whose weights it takes over, strictly.
         """
         settings = copy.deepcopy(self.stock if zoom is None else self.zoomed)
+        if 'test_cfg' in settings['model']:
+            # Slides are compared as whole images.
+            settings['model']['test_cfg'] = copy.deepcopy(self.zoomed['model']['test_cfg'])
         model = affordable_model(settings['model'])
         model.setdefault('data_preprocessor', settings.get('data_preprocessor'))
         preprocessor = shrink_settings(model['data_preprocessor'], self.shrunken.factor)
         model['data_preprocessor'] = preprocessor
         if zoom is not None:
             set_zoom(model, zoom)
-        elif isinstance(self.zoomed['model'].get('test_cfg'), dict):
-            # Slides are compared as whole images.
-            test_cfg = affordable_model(copy.deepcopy(self.zoomed['model']['test_cfg']))
-            model['test_cfg'] = test_cfg
         seed(0)
         # The weights of a teacher are not among the model's.
         spared = like is not None and not any(key.startswith('teacher') for key in model)

@@ -8,7 +8,7 @@ class Family:
     """A family and the stock config that stands for it.
 
     Attributes:
-        name: As in the README.
+        name: For the name of the test.
         library: Whose config it is.
         config: The stock config, below the library's ``configs``.
         inner: ``inner`` of the unzoom neck; 'whole' stands for the stock neck's whole config.

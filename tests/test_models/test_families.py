@@ -1,7 +1,7 @@
 """One override switches LZU on for stock configs of many families, which stay untouched.
 
-`pytest tests/test_models/test_families.py -k FAMILY` tests one; the README's table is what all of
-them make.
+`pytest tests/test_models/test_families.py -k FAMILY` tests one. `benchmarks/sweep_stock_configs.py`
+goes through all configs.
 """
 
 import copy
@@ -19,9 +19,6 @@ from mmengine.utils import get_installed_path
 
 from ..models import PREPROCESSORS, UNIFORM, batch, build, losses, predictions, scoped
 from .families import FAMILIES
-
-README = Path(__file__).resolve().parents[2] / 'README.md'
-PASSED = []
 
 
 @pytest.fixture(autouse=True)
@@ -210,20 +207,3 @@ def test_one_override_switches_the_zoom_on(family, fixed):
     assert model.neck.link.batch.warp is not None
     torch.optim.SGD(model.parameters(), lr=1e-6).step()
     assert_in_original_coordinates(model.eval(), data_of(family))
-    PASSED.append(family.name)
-
-
-def row(family):
-    """The family's row of the table in the README."""
-    inner = {'whole': 'the list of necks', None: ''}.get(family.inner, f'`{family.inner}`')
-    mark = '✓' if family.name in PASSED else '✗'
-    return f'| {family.name} | `{family.library}::{family.config}` | {inner} | {mark} |'
-
-
-def test_the_readme_has_the_marks(request):
-    if not {
-        item.callspec.id for item in request.session.items if 'family' in item.fixturenames
-    } >= {family.name for family in FAMILIES}:
-        pytest.skip('needs all families in one run')
-    table = '\n'.join(map(row, FAMILIES))
-    assert table in README.read_text(), f'the table should be\n{table}'
