@@ -41,7 +41,9 @@ SIDES = (128, 448, 853)
 
 
 # What stock models say of images that are too small for them.
-_TOO_SMALL = re.compile('small|size|shape|dimension|out of range|must match', re.IGNORECASE)
+_TOO_SMALL = re.compile(
+    'small|size|shape|dimension|out of range|must match|ill-defined', re.IGNORECASE
+)
 
 
 class WrongError(Exception):
