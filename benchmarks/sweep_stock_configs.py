@@ -11,7 +11,9 @@ predicts and takes a training step with a strong fixed zoom. Examples:
 
 import json
 import os
+import select
 import signal
+import sys
 import time
 import warnings
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -95,6 +97,7 @@ def run_in_process(name: str, limit: float, log: Path) -> Dict[str, Any]:
 
 
 def _child(name: str, write: int, log: Path) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     from stock_sweep.checks import check
 
     quiet = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -109,25 +112,24 @@ def _child(name: str, write: int, log: Path) -> None:
 
 
 def _wait(child: int, read: int, limit: float) -> Dict[str, Any]:
-    import select
-
     deadline, chunks = time.time() + limit, []
-    while True:
-        ready, _, _ = select.select([read], [], [], max(deadline - time.time(), 0))
-        if not ready:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            os.close(read)
-            return dict(status='timeout', stage='', reason=f'took longer than {limit:.0f} s')
-        chunk = os.read(read, 65536)
-        if not chunk:
-            break
-        chunks.append(chunk)
-    os.close(read)
-    _, code = os.waitpid(child, 0)
+    try:
+        while True:
+            ready, _, _ = select.select([read], [], [], max(deadline - time.time(), 0))
+            if not ready:
+                return dict(status='timeout', stage='', reason=f'took longer than {limit:.0f} s')
+            chunk = os.read(read, 65536)
+            if not chunk:
+                break
+            chunks.append(chunk)
+    finally:
+        # Also when the sweep itself is stopped.
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(read)
     text = b''.join(chunks).decode()
     if not text:
-        return dict(status='fails', stage='process', reason=f'the process died ({code})')
+        return dict(status='fails', stage='process', reason='the process died')
     return json.loads(text)
 
 
@@ -137,6 +139,7 @@ def sweep(args: Namespace) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from stock_sweep.configs import in_order
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped'))
     import_libraries()
     configs = in_order(known_configs(args))
     chosen = [config for config in configs if args.only in config.name]
