@@ -77,7 +77,7 @@ def test_the_map_gains_mass_on_objects(config):
     dataset = DATASETS.build(config.train_dataloader.dataset)
     items = [dataset[index] for index in range(9)]
 
-    model.data_preprocessor.saliency = TemporalSaliency(jitter=20)
+    model.data_preprocessor.saliency = TemporalSaliency(bandwidth=384, jitter=20)
     train(model, items, detector, lr=1e-3, iterations=80)
     model.data_preprocessor.saliency = learned
     assert mass_on_objects(learned, items) == pytest.approx(1, abs=1e-5)

@@ -65,7 +65,7 @@ test_dataloader = dict(
         backend_args=backend_args,
     ),
 )
-# No sign is smaller than 16 pixels; 32 of the 361 test signs are below 24 ('t').
+# No sign is smaller than 16 pixels; 30 of the 361 test signs are below 24 ('t').
 test_evaluator = dict(
     type='lzu_mm.FineCocoMetric', ann_file=data_root + 'test.json', sizes=dict(t=(0, 24))
 )
