@@ -26,7 +26,11 @@ def parse_args() -> Namespace:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=Path, required=True, help='a line of JSON for each config')
     parser.add_argument('--only', default='', help='only configs whose name holds this')
-    parser.add_argument('--families', action='store_true', help='one config for each family')
+    parser.add_argument(
+        '--families',
+        action='store_true',
+        help='one config a family; again for the next where it does not run',
+    )
     parser.add_argument('--again', default='', help='statuses to try again, comma-separated')
     parser.add_argument('--limit', type=float, default=300, help='seconds for each config')
     parser.add_argument('--hours', type=float, default=24, help='stop after so long')
@@ -76,10 +80,12 @@ def import_libraries() -> None:
         utils = __import__(f'{library}.utils', fromlist=['register_all_modules'])
         utils.register_all_modules(False)
     import stock_sweep.checks
+    from stock_sweep.data import provide_panopticapi
 
     import lzu_mm  # noqa: F401
 
     assert stock_sweep.checks
+    provide_panopticapi()
 
 
 def run_in_process(name: str, limit: float, log: Path) -> Dict[str, Any]:
@@ -143,13 +149,10 @@ def sweep(args: Namespace) -> None:
     import_libraries()
     configs = in_order(known_configs(args))
     chosen = [config for config in configs if args.only in config.name]
-    if args.families:
-        first = {}
-        for config in chosen:
-            first.setdefault(config.family, config)
-        chosen = list(first.values())
     again = set(args.again.split(',')) - {''}
-    done = {name for name, line in results(args.out).items() if line['status'] not in again}
+    done = {n: line for n, line in results(args.out).items() if line['status'] not in again}
+    if args.families:
+        chosen = _one_for_each_family(chosen, done)
     todo = [config for config in chosen if config.name not in done]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     end = time.time() + 3600 * args.hours
@@ -171,6 +174,16 @@ def sweep(args: Namespace) -> None:
             out.flush()
             os.fsync(out.fileno())
             progress.advance(task)
+
+
+def _one_for_each_family(configs: List[Any], done: Dict[str, Dict[str, Any]]) -> List[Any]:
+    """The first config of each family; the next one where the stock model does not run here."""
+    first: Dict[str, Any] = {}
+    for config in configs:
+        status = done.get(config.name, {}).get('status')
+        if status not in ('upstream', 'timeout'):
+            first.setdefault(config.family, config)
+    return list(first.values())
 
 
 def _write_aside(path: Path, text: str) -> None:

@@ -41,9 +41,7 @@ SIDES = (128, 448, 853)
 
 
 # What stock models say of images that are too small for them.
-_TOO_SMALL = re.compile(
-    'small|size|shape|dimension|out of range|must match|ill-defined', re.IGNORECASE
-)
+_TOO_SMALL = re.compile('too small|smaller|kernel|must match|out of range|ill-defined|more than 1')
 
 
 class WrongError(Exception):
@@ -104,16 +102,18 @@ class Checks:
         self.stage = 'zoomify'
         zoom = dict(scale=0.5, saliency=STRONG)
         try:
-            self._write(zoom)
+            self._write(zoom, size=TRIED)
         except ValueError as error:
             sizes = _sizes_named(str(error))
-            if sizes is None:
+            if sizes is not None:
+                # The remedy that it names.
+                self.notes['size'] = sizes
+                zoom = dict(size=sizes, saliency=STRONG)
+            elif 'does not run' not in str(error):
                 raise
-            # The remedy that it names.
-            self.notes['size'] = sizes
-            self._write(dict(size=sizes, saliency=STRONG))
+            self._write(zoom)
 
-    def _write(self, zoom: dict[str, Any]) -> None:
+    def _write(self, zoom: dict[str, Any], **trial: Any) -> None:
         zoomed = zoom_config(copy.deepcopy(self.base), zoom)
         source = child_source(self.reference, self.base, zoomed.config, 'LZU.', zoomed.notes)
         path = self.folder / 'child.py'
@@ -123,7 +123,7 @@ class Checks:
             raise WrongError('the child does not say what it is meant to')
         self.child = child
         self.notes['zoomify_notes'] = {k: v for k, v in zoomed.notes.items() if v}
-        self.notes['untried'] = try_model(child, zoom, self.stock_config, TRIED)
+        self.notes['untried'] = try_model(child, zoom, self.stock_config, **trial)
 
     def _at_sides(self) -> tuple[str, str]:
         stock, child = self.stock_config.to_dict(), self.child.to_dict()
@@ -140,6 +140,7 @@ class Checks:
             self.stock = self.twins.model()
             self.expected = _predict(self.stock, self.twins.test_batch(zoomed=False))
         except Exception as error:
+            self.notes['traceback'] = traceback.format_exc()[-1500:]
             return 'upstream', _last(error)
         for check in (self._weights, self._uniform, self._half, self._strong, self._train):
             try:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -11,9 +14,23 @@ import numpy as np
 from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.registry import DATASETS
 
-__all__ = ['SweptDataset', 'batch', 'make_files', 'with_swept_data']
+__all__ = ['SweptDataset', 'batch', 'make_files', 'provide_panopticapi', 'with_swept_data']
 
 _BLOCK = 8
+
+
+def provide_panopticapi() -> None:
+    """Stand in for the one function of panopticapi that pipelines call, if it is not installed."""
+    if importlib.util.find_spec('panopticapi') is not None:
+        return
+    package, utils = ModuleType('panopticapi'), ModuleType('panopticapi.utils')
+
+    def rgb2id(colours: np.ndarray) -> np.ndarray:
+        return colours.astype(np.int32) @ np.array([1, 256, 65536], dtype=np.int32)
+
+    vars(utils).update(rgb2id=rgb2id, VOID=0)
+    vars(package).update(utils=utils)
+    sys.modules.update({'panopticapi': package, 'panopticapi.utils': utils})
 
 
 @DATASETS.register_module()
@@ -100,11 +117,17 @@ def _det_info(
     return dict(
         given, img_path=str(folder / f'{index}.png'), img_id=index, height=size[0], width=size[1],
         seg_map_path=str(folder / f'{index}_labels.png'), instances=instances,
-        segments_info=[dict(id=i, category=i % classes, is_thing=True) for i in range(2)],
+        segments_info=_segments(folder / f'{index}_labels.png'),
         label_map=None,
         sample_idx=index, text=tuple(f'thing{i}' for i in range(classes)), custom_entities=True,
         caption_prompt=None,
     )  # fmt: skip
+
+
+def _segments(labels: Path) -> list[dict[str, Any]]:
+    """A segment for each label, whose colour is its grey; as many things as there are boxes."""
+    values = np.unique(cv2.imread(str(labels), cv2.IMREAD_GRAYSCALE)).tolist()
+    return [dict(id=v * 0x010101, category=v, is_thing=v < 3) for v in values]
 
 
 def _seg_info(

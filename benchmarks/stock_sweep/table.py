@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from typing import Any, Iterable
 
@@ -101,7 +102,7 @@ def _reasons(lines: Iterable[dict[str, Any]]) -> list[str]:
     by_reason: dict[str, dict[str, list[str]]] = {status: defaultdict(list) for status in _COLUMNS}
     for line in lines:
         if line['status'] != 'works':
-            by_reason[line['status']][line['reason']].append(line['name'])
+            by_reason[line['status']][_without_model(line['reason'])].append(line['name'])
     for status in _COLUMNS[1:]:
         if not by_reason[status]:
             continue
@@ -112,6 +113,11 @@ def _reasons(lines: Iterable[dict[str, Any]]) -> list[str]:
             texts.append(f'- {_plain(reason)} — {shown}{more}')
         texts.append('')
     return texts
+
+
+def _without_model(reason: str) -> str:
+    """A reason that models share."""
+    return re.sub(r'^ValueError: (\w+ (?=cannot be zoomed))?', '', reason)
 
 
 def _plain(reason: str) -> str:

@@ -17,6 +17,10 @@ __all__ = ['try_model']
 
 # Zoomed images of this size leave all levels of stock models a cell at least, and are fast.
 _ZOOMED_SIZE = (320, 320)
+_POINTS = (
+    'it computes its features from point clouds, and the zoom is for features of one image per '
+    'sample. Among the models of MMDetection3D, take a monocular detector (FCOS3D, PGD, SMOKE)'
+)
 _WEIGHTS = ('init_cfg', 'pretrained', 'teacher_ckpt')
 
 
@@ -98,17 +102,12 @@ def _refuse(model: ConfigDict) -> None:
         kind = registry.get(model.type) if isinstance(model.type, str) else model.type
     if kind is None:
         return
+    names = {parent.__name__ for parent in kind.__mro__}
+    if 'MVXTwoStageDetector' in names and not model.get('img_backbone'):
+        raise ValueError(f'{kind.__name__} cannot be zoomed: {_POINTS}')
     refuse_unsupported(kind)
-    if 'Det3D' in str(model.data_preprocessor.type) and not _is_monocular(kind):
-        raise ValueError(
-            f'{kind.__name__} cannot be zoomed: it computes its features from point clouds, or '
-            'looks them up at 3D points, and the zoom is for features of one image per sample. '
-            'Among the models of MMDetection3D, take a monocular detector (FCOS3D, PGD, SMOKE)'
-        )
-
-
-def _is_monocular(kind: type) -> bool:
-    return any(base.__name__ == 'SingleStageMono3DDetector' for base in kind.__mro__)
+    if 'Det3D' in str(model.data_preprocessor.type) and 'SingleStageMono3DDetector' not in names:
+        raise ValueError(f'{kind.__name__} cannot be zoomed: {_POINTS}')
 
 
 class _Trial:

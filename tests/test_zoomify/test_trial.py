@@ -84,7 +84,11 @@ def test_backbones_of_one_size_need_it():
 
 @pytest.mark.parametrize(
     'base',
-    ['fcaf3d/fcaf3d_2xb8_s3dis-3d-5class.py', 'imvotenet/imvotenet_stage2_8xb16_sunrgbd-3d.py'],
+    [
+        'fcaf3d/fcaf3d_2xb8_s3dis-3d-5class.py',
+        'imvotenet/imvotenet_stage2_8xb16_sunrgbd-3d.py',
+        'centerpoint/centerpoint_voxel01_second_secfpn_8xb4-cyclic-20e_nus-3d.py',
+    ],
 )
 def test_models_without_features_of_one_image_are_refused(base):
     with pytest.raises(ValueError, match=r'point clouds.*take a monocular'):
