@@ -189,4 +189,5 @@ def with_swept_data(dataset: Any, infos: list[dict[str, Any]], classes: int) -> 
 def batch(dataset: dict[str, Any], count: int) -> dict[str, Any]:
     """The first samples of a data set, as a stock data loader hands them over."""
     built = DATASETS.build(dataset)
-    return pseudo_collate([built[i % len(built)] for i in range(count)])
+    # The last one is of another part, where data sets are concatenated.
+    return pseudo_collate([built[i] for i in (0, len(built) - 1)[:count]])

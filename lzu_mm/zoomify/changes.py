@@ -37,6 +37,8 @@ _NOT_ZOOMED = {
     ),
 }
 _UNZOOM_SETTINGS = {'inner', 'antialias', 'frame', 'link'}
+# They look at the image as it was taken, wherever it lies in what the pipeline hands over.
+_OF_ORIGINALS = ('lzu_mm.FixedSaliency', 'lzu_mm.HorizonSaliency', 'lzu_mm.TemporalSaliency')
 _SLIDE = ('mode', 'crop_size', 'stride')
 
 
@@ -66,6 +68,8 @@ def zoom_config(
     _unzoom(zoomed, unzoom or {})
     _test_whole_images(zoomed)
     _train_on_whole_images(zoomed, zoom)
+    if zoom['saliency']['type'] in _OF_ORIGINALS:
+        _refuse_centred(zoomed)
     if zoom['saliency']['type'] == 'lzu_mm.TemporalSaliency':
         if kind != 'DetDataPreprocessor':
             raise ValueError(
@@ -211,6 +215,18 @@ def _train_on_whole_images(zoomed: Zoomed, zoom: dict[str, Any]) -> None:
         for preprocessor in preprocessors:
             preprocessor.update(size=None, size_divisor=1)
         zoomed.note('model', 'Batches are padded to their largest image, not to a crop.')
+
+
+def _refuse_centred(zoomed: Zoomed) -> None:
+    """Refuse tests on images in the middle of a canvas (CornerNet, CenterNet), as heads need."""
+    for setting in ('test_dataloader', 'val_dataloader'):
+        for holder, key in zoomed.pipelines(setting):
+            if any('CenterCropPad' in _name(transform.get('type')) for transform in holder[key]):
+                raise ValueError(
+                    f'RandomCenterCropPad in {setting} puts images in the middle of a canvas, '
+                    'where a map of the image as it was taken cannot follow: take --saliency '
+                    'learned or uniform'
+                )
 
 
 def _test_on_videos(zoomed: Zoomed) -> None:

@@ -136,6 +136,15 @@ def test_teachers_are_unzoomed_as_their_students(tmp_path):
         changes(dict(model=dict(model, teacher_config='nowhere.py')))
 
 
+def test_images_in_the_middle_of_a_canvas_take_no_map_of_the_original():
+    centred = dict(type='RandomCenterCropPad', test_mode=True)
+    base = {**BASE, 'test_dataloader': dict(dataset=dict(pipeline=[centred]))}
+    for saliency in ('Fixed', 'Horizon'):
+        with pytest.raises(ValueError, match=r'RandomCenterCropPad.*--saliency learned'):
+            changes(base, saliency)
+    assert 'test_dataloader' not in changes(base, 'Learned')[0]
+
+
 def test_a_preprocessor_may_be_a_class():
     delta, _ = changes(model_with(data_preprocessor=dict(type=SegDataPreProcessor)))
     assert delta['model']['data_preprocessor']['type'] == 'lzu_mm.ZoomSegDataPreProcessor'

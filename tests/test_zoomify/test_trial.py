@@ -66,7 +66,8 @@ def test_labels_of_all_kinds_are_there(base):
 
 def test_what_the_stock_model_cannot_do_either_is_said():
     # Its prediction needs the border that its pipeline notes.
-    untried = tried("_base_ = 'mmdet::centernet/centernet_r18_8xb16-crop512-140e_coco.py'")
+    base = "_base_ = 'mmdet::centernet/centernet_r18_8xb16-crop512-140e_coco.py'"
+    untried = tried(base, dict(scale=0.5, saliency=dict(type='lzu_mm.LearnedSaliency')))
     assert untried == ["predict (KeyError: 'border')"]
 
 
