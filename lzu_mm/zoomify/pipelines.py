@@ -6,27 +6,15 @@ several resizes along a path only the last one is left, which decides the size o
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-__all__ = ['is_crop', 'is_moving', 'whole_images']
+from ..pipelines import is_crop, is_moving, transform_name
 
-_MOVING = re.compile(
-    'Mosaic|MixUp|Affine(?!Resize)|ShiftScale|RandomShift|Expand|Rot(ate|Flip)|Shear|Translate'
-)
+__all__ = ['whole_images']
+
 # Where transforms hold others.
 _HELD = ('transforms', 'aug_space', 'policies')
 _BRANCHES = ('RandomChoice', 'RandomApply', 'RandomOrder')
-
-
-def is_crop(transform: Any) -> bool:
-    """Whether a transform's config is that of a crop, of any MM library or the user."""
-    return isinstance(transform, dict) and 'Crop' in _name(transform)
-
-
-def is_moving(transform: Any) -> bool:
-    """Whether a transform moves what is in the image, or composes several images."""
-    return isinstance(transform, dict) and _MOVING.search(_name(transform)) is not None
 
 
 def whole_images(pipeline: list[Any]) -> tuple[list[Any], list[str]]:
@@ -215,5 +203,4 @@ def _choices(transform: dict[str, Any]) -> list[list[Any]]:
 
 
 def _name(transform: Any) -> str:
-    kind = transform.get('type', '') if isinstance(transform, dict) else ''
-    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+    return transform_name(transform) if isinstance(transform, dict) else ''
