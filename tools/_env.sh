@@ -26,7 +26,7 @@ imports() {
 }
 
 RUNTIME=(torch mmengine mmcv.ops mmdet mmseg mmdet3d)
-TEST_TOOLS=(pytest hypothesis ruff mypy)
+TEST_TOOLS=(pytest xdist hypothesis ruff mypy)
 
 # quietly COMMAND...: output to the log, whose end is shown when the command fails.
 quietly() {
@@ -93,7 +93,7 @@ prepare_environment() {
         PYTHON="$active"
         say "using the active environment: $PYTHON"
         [ "${1:-}" != tests ] || imports "$PYTHON" "${TEST_TOOLS[@]}" ||
-            die "it lacks test tools: $PYTHON -m pip install ${TEST_TOOLS[*]}"
+            die "it lacks test tools: $PYTHON -m pip install -e '$ROOT[tests]'"
         return
     fi
     PYTHON="$VENV/bin/python"

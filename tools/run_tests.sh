@@ -17,7 +17,12 @@ check() {
 check ruff check .
 check ruff format --check .
 check mypy
-check pytest "$@"
+if [ $# -gt 0 ]; then
+    check pytest "$@"
+else
+    # One thread per process: two processes with two threads each on two cores wait for each other.
+    OMP_NUM_THREADS=1 check pytest -n logical --maxprocesses 4 --dist loadfile
+fi
 
 # Arguments choose tests; the oldest torch belongs to the whole suite. torch.compile came to Python
 # 3.11 with torch 2.1. conftest.py needs the MM libraries.

@@ -102,6 +102,8 @@ class SequenceMemory:
         self._awaited = []
 
     def _before(self, key: Any, metainfo: Mapping[str, Any]) -> Detections | None:
+        if self._forget_another_size(metainfo):
+            return None
         last = self._last.get(key)
         if last is None:
             return None
@@ -112,11 +114,17 @@ class SequenceMemory:
             if number <= before:
                 _warn(f'frame {number} of video {metainfo.get("video_id")} came after {before}')
                 return None
-        size = _original(metainfo)
-        if last.size != size:
-            _warn(f'the size of the stream changed from {last.size} to {size}')
-            return None
         return last.found
+
+    def _forget_another_size(self, metainfo: Mapping[str, Any]) -> bool:
+        """Whether the video had another size so far, all views of which are forgotten."""
+        video, size = metainfo.get('video_id'), _original(metainfo)
+        stale = [last for last in self._last.values() if last.video == video and last.size != size]
+        for last in stale:
+            del self._last[last.key]
+        if stale and metainfo.get('frame_id') != 0:
+            _warn(f'the size of the stream changed from {stale[0].size} to {size}')
+        return bool(stale)
 
 
 class _Last:
@@ -124,6 +132,7 @@ class _Last:
 
     def __init__(self, key: Any, metainfo: Mapping[str, Any], frame: SourceFrame) -> None:
         self.key = key
+        self.video = metainfo.get('video_id')
         self.number = metainfo.get('frame_id')
         self.size = _original(metainfo)
         self.frame = frame

@@ -100,6 +100,21 @@ def test_what_breaks_a_sequence_falls_back_to_the_prior(metainfo, message, recwa
     assert message is None or message in messages[0]
 
 
+def test_a_stream_that_changes_its_size_and_back_starts_anew_each_time(recwarn):
+    module = temporal()
+    for ori_shape, img_shape in (((120, 192), (120, 192)), ((60, 96), (60, 96))) * 2:
+        item = sample()
+        item.set_metainfo(dict(ori_shape=ori_shape, img_shape=img_shape))
+        torch.testing.assert_close(look(module, item)[0], uniform())
+        detect(item, BOX)
+    messages = {str(w.message).split(';')[0] for w in recwarn if 'stream' in str(w.message)}
+    change = 'TemporalSaliency: the size of the stream changed from {} to {}'
+    assert messages == {
+        change.format((120, 192), (60, 96)),
+        change.format((60, 96), (120, 192)),
+    }
+
+
 def test_gaps_can_be_allowed():
     module = temporal(max_gap=3)
     first = sample(video_id=0, frame_id=0)

@@ -50,7 +50,9 @@ def predict(folder, mini_street, tmp_path_factory):
             mini_street=mini_street, PORT=free_port(), CUDA_VISIBLE_DEVICES='',
         )  # fmt: skip
         (log,) = work_dir.glob('*/*.json')
-        metrics = {k: v for k, v in json.loads(log.read_text()).items() if k.startswith('coco')}
+        # mmengine writes this file in every process: a shorter text may lie over a longer one.
+        values, _ = json.JSONDecoder().raw_decode(log.read_text())
+        metrics = {k: v for k, v in values.items() if k.startswith('coco')}
         return {p['img_id']: p['pred_instances'] for p in pickle.loads(out.read_bytes())}, metrics
 
     return predict
