@@ -25,6 +25,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from .warps import Warp
 from .warps.compat import is_compiling
+from .warps.part import warp_of_parts
 
 UNSEEN = (
     '{reader} got what belongs to images that the zoom data preprocessor of its model has not '
@@ -40,20 +41,23 @@ class ZoomedBatch:
     """What the neck must know of a batch that was zoomed.
 
     Attributes:
-        warp: The warps of the N images, or one for all, or None where all are the identity.
+        content_warp: The warps of the N images, each over its content, or one for all, or None
+            where all are the identity.
         content: (h, w) of the content of each zoomed image on the canvas, in pixels.
+        shares: (h, w) of each source image that its content covers; the rest is padding.
         canvas: (H, W) of the padded batch.
         align_corners: Convention of the pixels.
         saliency: What the warps were made from, shape (N, 1, h_S, w_S), or (1, 1, h_S, w_S) for
-            all; None as the warp.
+            all; None as the warps.
         unzoom: Whether features are to be unzoomed, not labels to be warped.
         journeys: What the way home of predictions must know of each image; empty where they need
             none.
         skipped: Whether ``zoom.train_prob`` left the batch out, which is resized uniformly.
     """
 
-    warp: Warp | None
+    content_warp: Warp | None
     content: list[tuple[float, float]]
+    shares: list[tuple[float, float]]
     canvas: tuple[int, int]
     align_corners: bool
     saliency: Tensor | None = None
@@ -61,12 +65,18 @@ class ZoomedBatch:
     journeys: Sequence[Any] = ()
     skipped: bool = False
 
+    @property
+    def warp(self) -> Warp | None:
+        """The warps over the whole source images; None where all are the identity."""
+        return self.content_warp and warp_of_parts(self.content_warp, self.shares)
+
     def repeat(self, times: int) -> ZoomedBatch:
         """The batch several times over, as a backbone with parallel branches stacks it."""
-        warp = self.warp
+        warp = self.content_warp
         if warp is not None and len(warp) > 1:
             warp = warp.index(torch.arange(len(warp)).repeat(times))
-        return replace(self, warp=warp, content=self.content * times)
+        content, shares = self.content * times, self.shares * times
+        return replace(self, content_warp=warp, content=content, shares=shares)
 
 
 class WarpLink:

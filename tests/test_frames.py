@@ -123,7 +123,7 @@ def test_flips_before_the_padding(pack):
 
 
 def looks_at(preprocessor, axis):
-    """Where the zoom is strongest: a share of the content."""
+    """Where the zoom is strongest: a share of the source, its padding included."""
     points = torch.full((1, 641, 2), 0.5)
     points[0, :, axis] = torch.linspace(0, 1, 641)
     zoomed = preprocessor.link.batch.warp.to_zoomed(points)[0, :, axis]
@@ -156,6 +156,7 @@ def test_a_letterboxed_image_is_magnified_at_the_horizon(name):
     preprocessor = zooming(HORIZON)
     row = magnified_row(load(pipeline, 270, 480), preprocessor)
     assert preprocessor.link.batch.content[0] == (180, 320)
+    assert looks_at(preprocessor, 1) == pytest.approx(row / 640, abs=0.01)
     without = [t for t in pipeline if t.type != 'Pad']
     assert row == pytest.approx(magnified_row(load(without, 270, 480), preprocessor), abs=0.1)
     assert looks_at(preprocessor, 1) == pytest.approx(row / 360, abs=0.01)
@@ -168,7 +169,8 @@ def test_boxes_return_through_the_warp_of_a_letterboxed_image():
     sample = preprocessor(batch)['data_samples'][0]
     box = torch.tensor([[40.0, 30.0, 200.0, 150.0]])  # of the original
     corners = (box.reshape(1, 2, 2) / torch.tensor([320.0, 240.0])).float()
-    zoomed = preprocessor.link.batch.warp.to_zoomed(corners)[0] * torch.tensor([80.0, 60.0])
+    warp = preprocessor.link.batch.content_warp
+    zoomed = warp.to_zoomed(corners)[0] * torch.tensor([80.0, 60.0])
     found = zoomed.reshape(1, 4) / torch.tensor(sample.scale_factor * 2)  # as heads rescale
     sample.pred_instances = InstanceData(bboxes=found, scores=torch.ones(1))
     (sample,) = come_home(preprocessor, [sample])

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lzu_mm.zoomify import child_source, settings_of, try_model, zoom_config
 
-from .twins import Twins, flatten, halved, seed
+from .twins import Twins, flatten, resized, seed
 
 __all__ = ['check']
 
@@ -138,7 +138,11 @@ class Checks:
         try:
             self.stage = 'stock predicts'
             self.stock = self.twins.model()
-            self.expected = _predict(self.stock, self.twins.test_batch(zoomed=False))
+            data = self.twins.test_batch(zoomed=False)
+            if 'size' in self.notes:
+                # The stock model takes images of this size alone.
+                data = resized(data, self.notes['size'])
+            self.expected = _predict(self.stock, data)
         except Exception as error:
             self.notes['traceback'] = traceback.format_exc()[-1500:]
             return 'upstream', _last(error)
@@ -186,7 +190,8 @@ class Checks:
 
     def _weights(self) -> None:
         self.stage = 'weights'
-        self.one = self.twins.model(dict(scale=1, saliency=UNIFORM), like=self.stock)
+        zoom = self._zoom(UNIFORM) if 'size' in self.notes else dict(scale=1, saliency=UNIFORM)
+        self.one = self.twins.model(zoom, like=self.stock)
         weights = self.one.state_dict()
         if list(weights) != list(self.stock.state_dict()):
             raise WrongError('the state dict has other keys')
@@ -215,7 +220,7 @@ class Checks:
         deviation = _deviation(found, expected)
         if deviation > 1e-3 and self.library != 'mmdet3d' and not self._same_pixels(model):
             self.notes['half'] = 'by hand'
-            data = halved(self.twins.test_batch(zoomed=False))
+            data = resized(self.twins.test_batch(zoomed=False))
             deviation = _deviation(found, expected := _predict(self.stock, data))
         self.notes['half_deviation'] = deviation
         if deviation > 1e-3:

@@ -20,7 +20,7 @@ from torch import Tensor
 from .data import batch, infos, make_files, with_swept_data
 from .shrink import Shrunken, affordable_model, shrink, shrink_settings
 
-__all__ = ['Twins', 'flatten', 'halved', 'seed']
+__all__ = ['Twins', 'flatten', 'resized', 'seed']
 
 _INITIALISERS = [
     name for name in dir(torch.nn.init) if name.endswith('_') and not name.startswith('_')
@@ -114,14 +114,18 @@ class Twins:
         return max([*_numbers('bbox_code_size', model), *_numbers('code_size', model)], default=7)
 
 
-def halved(data: dict[str, Any]) -> dict[str, Any]:
-    """A batch resized by a half by hand, for pipelines that do not give the same pixels at a half.
+def resized(data: dict[str, Any], target: tuple[int, int] | None = None) -> dict[str, Any]:
+    """A batch resized by hand, for pipelines that do not give the same pixels at another size.
 
     They pad to sizes of their own (``RandomCenterCropPad``), or resize by Pillow.
+
+    Args:
+        data: As a data loader hands it over.
+        target: (h, w) of its images; None for half the size.
     """
     data = copy.deepcopy(data)
     for i, (image, sample) in enumerate(zip(data['inputs'], data['data_samples'])):
-        size = tuple(int(n * 0.5 + 0.5) for n in image.shape[-2:])
+        size = target or tuple(int(n * 0.5 + 0.5) for n in image.shape[-2:])
         y, x = (new / old for new, old in zip(size, image.shape[-2:]))
         data['inputs'][i] = F.interpolate(
             image[None].float(), size, mode='bilinear', align_corners=False

@@ -37,6 +37,11 @@ class ContentWarp:
     size: Size
 
     @property
+    def share(self) -> tuple[float, float]:
+        """(h, w) of the source that is content, in (0, 1]."""
+        return self.content[0] / self.source[0], self.content[1] / self.source[1]
+
+    @property
     def zoomed_content(self) -> tuple[float, float]:
         """(h, w) of the content on the zoomed image, in pixels."""
         return zoomed_content(self.content, self.source, self.size)

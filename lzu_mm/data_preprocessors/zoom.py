@@ -122,9 +122,8 @@ class ZoomMixin(BaseDataPreprocessor):
                 for sample, journey in zip(samples, journeys)
             ]
         output = super().forward(data, training)
-        contents = [self._on_canvas(own, size) for own, size in zip(warps, sizes)]
-        batch = self._batch(warp, contents, sizes, output, saliency)
-        batch.skipped = skipped
+        batch = self._batch(warp, warps, sizes, output)
+        batch.saliency, batch.skipped = saliency, skipped
         if self.predictions_travel and not training:
             batch.journeys = journeys
         self.link.publish(self.get_canvas(output), batch)
@@ -288,11 +287,11 @@ class ZoomMixin(BaseDataPreprocessor):
     def _batch(
         self,
         warp: Warp | None,
-        contents: list[tuple[float, float]],
+        warps: list[ContentWarp | None],
         sizes: list[tuple[int, int]],
         output: dict[str, Any],
-        saliency: Tensor | None,
     ) -> ZoomedBatch:
+        contents = [self._on_canvas(own, size) for own, size in zip(warps, sizes)]
         samples = output.get('data_samples')
         if samples and all(sample is not None for sample in samples):
             # Batch augmentations may have resized the batch since.
@@ -306,9 +305,9 @@ class ZoomMixin(BaseDataPreprocessor):
         return ZoomedBatch(
             warp,
             contents,
+            [(1.0, 1.0) if own is None else own.share for own in warps],
             _size(self.get_canvas(output)),
             self.zoom.align_corners,
-            saliency,
             unzoom=self.zoom.labels == 'resized',
         )
 

@@ -122,7 +122,7 @@ class UnzoomNeck(BaseModule):
             self._stay_unseen()
             return features
         batch = self._fit(batch, count)
-        if not batch.unzoom or (batch.warp is None and self.frame == (1, 1)):
+        if not batch.unzoom or (batch.content_warp is None and self.frame == (1, 1)):
             return features
         unzoom = partial(map_level, partial(self._unzoom, batch=batch))
         if isinstance(features, Tensor):
@@ -181,14 +181,14 @@ class UnzoomNeck(BaseModule):
         )
 
     def _unzoom(self, feature: Tensor, batch: ZoomedBatch) -> Tensor:
-        warp = identity_warp(feature) if batch.warp is None else batch.warp
+        warp = identity_warp(feature) if batch.content_warp is None else batch.content_warp
         return unzoom_feature(
             feature,
             warp,
             batch.content,
             batch.canvas,
             batch.align_corners,
-            self.antialias and batch.warp is not None,
+            self.antialias and batch.content_warp is not None,
             self.frame,
         )
 

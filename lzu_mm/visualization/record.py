@@ -95,7 +95,7 @@ class ZoomRecorder:
             source=to_numpy(source[:, :h, :w]),
             zoomed=network_image(canvas, _rounded(batch.content[0]), self.preprocessor),
             saliency=_first_map(batch.saliency),
-            warp=None if batch.warp is None else batch.warp.index(slice(0, 1)),
+            warp=batch.content_warp and batch.content_warp.index(slice(0, 1)),
             source_labels=self._labels(data, training),
             labels=self._labels(output, training),
         )

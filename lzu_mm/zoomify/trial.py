@@ -132,6 +132,9 @@ class _Trial:
             # Below an eighth, the source image would only cost memory.
             scale = max(ZoomSettings(**zoom).scale or 1, 1 / 8)
             size = (round(size[0] / scale), round(size[1] / scale))
+        elif model['data_preprocessor'].get('size') is not None:
+            # Padding to the crops of its pipeline would make its images larger than the zoomed.
+            model['data_preprocessor']['size'] = size
         self.size = size
         self.config = _without_weights(model)
         self.preprocessor = str(model['data_preprocessor']['type'])

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from lzu_mm.warps import saliency_to_warp, unzoom_feature, zoom_image
+from lzu_mm.warps.part import PartWarp
 from lzu_mm.warps.sampling import sample_grid
 from lzu_mm.warps.zoom import zoom_grid, zoomed_content
 
@@ -72,3 +73,31 @@ def test_the_grid_of_a_separable_warp_samples_as_its_axes():
     by_axes = zoom_image(image, warp, (30, 50), content=(45, 70))
     grid = zoom_grid(warp, (60, 100), (30, 50), (45, 70))
     torch.testing.assert_close(sample_grid(image[None], grid)[0], by_axes, atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize('separable', [True, False])
+def test_a_warp_of_a_part_leaves_the_rest(separable):
+    torch.manual_seed(0)
+    inner = saliency_to_warp(torch.rand(2, 1, 9, 13), separable=separable)
+    warp = PartWarp(inner, torch.tensor([[1.0, 0.5], [0.75, 1.0]]))
+    points = torch.rand(2, 200, 2)
+    for mapped, of_part in (
+        (warp.to_zoomed, inner.to_zoomed),
+        (warp.to_source, inner.to_source),
+    ):
+        for i, share in enumerate(warp.share):
+            inside = (points[i] <= share).all(dim=1)
+            found = mapped(points)[i]
+            assert 0 < inside.sum() < 200
+            torch.testing.assert_close(found[~inside], points[i][~inside])
+            expected = of_part(points / share)[i] * share
+            torch.testing.assert_close(found[inside], expected[inside])
+    both = warp.to_source(warp.to_zoomed(points))
+    torch.testing.assert_close(both, points, atol=1e-4, rtol=0)
+    # A grid is the warp at the centres of its pixels.
+    centres = (warp.zoom_grid((6, 8)).flatten(1, 2) + 1) / 2
+    y, x = torch.meshgrid((torch.arange(6) + 0.5) / 6, (torch.arange(8) + 0.5) / 8, indexing='ij')
+    torch.testing.assert_close(centres, warp.to_source(torch.stack((x, y), -1).view(1, -1, 2)))
+    torch.testing.assert_close(
+        warp.index(slice(1, 2)).to_zoomed(points[1:]), warp.to_zoomed(points)[1:]
+    )
