@@ -50,7 +50,8 @@ def known_configs(args: Namespace) -> List[Any]:
     from rich.progress import track
 
     paths = list(stock_paths())
-    configs = [describe(*item) for item in track(paths, 'reading configs')]
+    described = [describe(*item) for item in track(paths, 'reading configs')]
+    configs = [config for config in described if config is not None]
     rows = [(c.name, str(c.path), c.model_hash, c.kinds) for c in configs]
     _write_aside(index, json.dumps(rows))
     return configs

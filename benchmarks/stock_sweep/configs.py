@@ -59,12 +59,18 @@ def stock_paths() -> Iterator[tuple[str, Path]]:
                 yield f'{library}::{relative.as_posix()}', path
 
 
-def describe(name: str, path: Path) -> StockConfig:
-    """Read a config for what distinguishes its model; one that cannot be read is its own kind."""
+def describe(name: str, path: Path) -> StockConfig | None:
+    """Read a config for what distinguishes its model; one that cannot be read is its own kind.
+
+    Returns:
+        What is known of it; None for a part of configs, which has no model.
+    """
     try:
         settings = settings_of(Config.fromfile(path))
     except Exception:
         return StockConfig(name, path, name, name)
+    if not settings.get('model'):
+        return None
     library = name.partition('::')[0]
     pipelines = {
         key: sorted(_types(list(_pipelines(settings.get(key)))))

@@ -22,6 +22,8 @@ from .shrink import Shrunken, affordable_model, shrink, shrink_settings
 
 __all__ = ['Twins', 'flatten', 'resized', 'seed']
 
+# In the names of the parameters of a learned saliency module, which the stock model lacks.
+_LEARNED = 'data_preprocessor.saliency.'
 _INITIALISERS = [
     name for name in dir(torch.nn.init) if name.endswith('_') and not name.startswith('_')
 ]
@@ -77,7 +79,9 @@ class Twins:
             _stir(built)
         built = revert_sync_batchnorm(built)
         if like is not None:
-            built.load_state_dict(like.state_dict(), strict=True)
+            weights = {k: v for k, v in built.state_dict().items() if _LEARNED in k}
+            built.load_state_dict({**weights, **like.state_dict()}, strict=True)
+            _stir_saliency(built)
         built.eval()
         return built
 
@@ -217,6 +221,13 @@ def _stir(model: torch.nn.Module) -> None:
     for name, parameter in model.named_parameters():
         if name.endswith('bias'):
             parameter.data += 0.1 * torch.randn_like(parameter)
+
+
+def _stir_saliency(model: torch.nn.Module) -> None:
+    """Let a learned map, which starts uniform, have peaks."""
+    for name, parameter in model.named_parameters():
+        if _LEARNED in name:
+            torch.nn.init.normal_(parameter, std=0.3)
 
 
 @contextlib.contextmanager

@@ -34,7 +34,8 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
         **kwargs: Any,
     ) -> None:
         if batch_augments is not None:
-            batch_augments = [_follow_zoom(augment, zoom or {}) for augment in batch_augments]
+            divisor = kwargs.get('pad_size_divisor', 1)
+            batch_augments = [_follow_zoom(each, zoom or {}, divisor) for each in batch_augments]
         super().__init__(*args, zoom=zoom, batch_augments=batch_augments, **kwargs)
 
     def scale_sample(
@@ -79,7 +80,7 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
         return sample
 
 
-def _follow_zoom(augment: dict[str, Any], zoom: dict[str, Any]) -> dict[str, Any]:
+def _follow_zoom(augment: dict[str, Any], zoom: dict[str, Any], divisor: int) -> dict[str, Any]:
     sizes = {name: augment[name] for name in _AUGMENT_SIZES if name in augment}
     if not sizes:
         return augment
@@ -90,7 +91,8 @@ def _follow_zoom(augment: dict[str, Any], zoom: dict[str, Any]) -> dict[str, Any
             'undoes zoom.size. Set zoom.scale instead, which the augmentation follows, or remove it'
             ' (batch_augments=None).'
         )
-    return {
-        **augment,
-        **{name: tuple(round(n * scale) for n in size) for name, size in sizes.items()},
-    }
+    followed = {name: tuple(round(n * scale) for n in size) for name, size in sizes.items()}
+    if str(augment['type']).endswith('FixedSizePad'):
+        # The batch, padded to the divisor before, must not be larger.
+        followed['size'] = tuple(-(-n // divisor) * divisor for n in followed['size'])
+    return {**augment, **followed}

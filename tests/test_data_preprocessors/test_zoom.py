@@ -156,6 +156,14 @@ def test_batch_augments_follow_the_scale():
     assert pad.size == (320, 640)
 
 
+def test_a_fixed_padding_holds_what_the_divisor_makes_of_the_batch():
+    pad = dict(type='mmdet.BatchFixedSizePad', size=(100, 120), pad_mask=False)
+    module = build(dict(scale=0.5, saliency=UNIFORM), batch_augments=[pad], pad_size_divisor=32)
+    output = module(batch('retinanet', [(100, 120), (80, 120)]), True)
+    assert output['inputs'].shape[-2:] == (64, 64)
+    assert module.batch_augments[0].size == (64, 64)
+
+
 def test_batch_augments_that_undo_a_size_are_refused():
     with pytest.raises(ValueError, match='batch_augments'):
         build(dict(size=(64, 64), saliency=UNIFORM), batch_augments=[random_resize(512, 768)])
