@@ -23,7 +23,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from rich.progress import track
 
-from lzu_mm.engine import allow_mmengine_checkpoints
+from lzu_mm.engine import allow_mmengine_checkpoints, load_config
 from report.environment import describe_machine
 from report.tables import markdown
 from report.write import write_report
@@ -105,7 +105,7 @@ class Candidate:
     """A model and a batch for it."""
 
     def __init__(self, path: Path, checkpoint: Optional[str], args: Namespace) -> None:
-        cfg = Config.fromfile(path)
+        cfg = load_config(path)
         cfg.merge_from_dict(args.cfg_options)
         self.name = path.stem
         self.args = args

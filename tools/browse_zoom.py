@@ -19,6 +19,7 @@ from mmengine.utils import track_iter_progress
 from mmengine.visualization import Visualizer
 
 from lzu_mm.data_preprocessors import ZoomMixin
+from lzu_mm.engine import load_config
 from lzu_mm.visualization import draw_zoom, record_zoom
 
 
@@ -75,7 +76,7 @@ def build_preprocessor(cfg: Config) -> ZoomMixin:
 def main() -> None:
     """Draw or show the pictures."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     set_random_seed(0)  # the same random flips for every config, so that pictures compare

@@ -18,6 +18,7 @@ from mmengine.utils import track_iter_progress
 
 from lzu_mm.data_preprocessors import ZoomSettings
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
+from lzu_mm.engine import load_config
 from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.saliency.estimation.dataset import (
     METHODS,
@@ -156,7 +157,7 @@ def build_dataset(args: Namespace, cfg: Config) -> Any:
 
 def compute(args: Namespace) -> None:
     """Compute and write."""
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     path = output_path(args, cfg)
     dataset = build_dataset(args, cfg)

@@ -26,7 +26,7 @@ from mmengine.device import get_device
 from mmengine.utils import ProgressBar
 
 from lzu_mm.data_preprocessors import ZoomMixin
-from lzu_mm.engine import allow_mmengine_checkpoints
+from lzu_mm.engine import allow_mmengine_checkpoints, load_config
 from lzu_mm.visualization import ZoomRecord, ZoomRecorder, compose_panels, draw_saliency
 
 DEFAULT_FPS = 25.0
@@ -81,7 +81,7 @@ def open_video(path: str) -> mmcv.VideoReader:
 
 def build_model(args: Namespace) -> Any:
     """The detector."""
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     if cfg.get('default_scope') != 'mmdet':
         raise SystemExit(

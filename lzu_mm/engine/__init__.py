@@ -1,6 +1,7 @@
 """What training and testing need beyond mmengine: see each module."""
 
 from .checkpoint import allow_mmengine_checkpoints
+from .configs import load_config
 from .dist import prepare_cpu_dist
 from .launch import add_common_arguments, build_runner, config_from_args
 from .nuscenes import adapt_nuscenes_metric
@@ -13,5 +14,6 @@ __all__ = [
     'allow_mmengine_checkpoints',
     'build_runner',
     'config_from_args',
+    'load_config',
     'prepare_cpu_dist',
 ]

@@ -9,6 +9,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from .checkpoint import allow_mmengine_checkpoints
+from .configs import load_config
 from .dist import prepare_cpu_dist
 from .nuscenes import adapt_nuscenes_metric
 
@@ -57,7 +58,7 @@ def config_from_args(args: Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not osp.isfile(args.config):
         raise SystemExit(f'error: no config at {args.config}')
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     if cfg.get('default_scope') is None:
         raise SystemExit(
