@@ -13,7 +13,7 @@ from mmengine.registry import MODELS, init_default_scope
 from ..data_preprocessors import ZoomSettings, refuse_unsupported
 from .samples import labelled_batch
 
-__all__ = ['try_model']
+__all__ = ['spare_a_crash', 'try_model']
 
 # Zoomed images of this size leave all levels of stock models a cell at least, and are fast.
 _ZOOMED_SIZE = (320, 320)
@@ -65,6 +65,19 @@ def try_model(
         if what != 'features':
             untried.append(f'{what} ({_said(stock)})')
     return untried
+
+
+def spare_a_crash(model: torch.nn.Module) -> None:
+    """Raise where a backward pass on a CPU would end the process: in mmcv 2.1, that of SAC.
+
+    Args:
+        model: A stock model or one that zooms (DetectoRS and others).
+
+    Raises:
+        RuntimeError: If it is such a model.
+    """
+    if any(type(module).__name__ == 'SAConv2d' for module in model.modules()):
+        raise RuntimeError("mmcv's SAConv2d crashes in its backward pass on a CPU")
 
 
 def _failure_of_stock(base: Config, what: str, size: tuple[int, int]) -> Exception | None:
@@ -161,6 +174,7 @@ class _Trial:
 
     def loss(self) -> None:
         """Take the loss of two images, and its gradients."""
+        spare_a_crash(self.model)
         self.model.train()
         data = self.model.data_preprocessor(self._batch(training=True), True)
         loss, _ = self.model.parse_losses(self.model(**data, mode='loss'))

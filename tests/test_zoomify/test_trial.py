@@ -71,6 +71,11 @@ def test_what_the_stock_model_cannot_do_either_is_said():
     assert untried == ["predict (KeyError: 'border')"]
 
 
+def test_a_backward_pass_that_would_end_the_process_is_spared():
+    untried = tried("_base_ = 'mmdet::detectors/cascade-rcnn_r50-sac_1x_coco.py'")
+    assert untried == ["loss (RuntimeError: mmcv's SAConv2d crashes in its backward pass on a CPU)"]
+
+
 BEIT = """
 _base_ = 'mmseg::beit/beit-base_upernet_8xb2-160k_ade20k-640x640.py'
 model = dict(backbone=dict(img_size=(96, 64), num_layers=4, out_indices=(0, 1, 2, 3)))
