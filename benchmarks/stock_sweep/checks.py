@@ -150,7 +150,7 @@ class Checks:
                 data = resized(data, self.notes['size'])
             self.expected = _predict(self.stock, data)
         except Exception as error:
-            self.notes['traceback'] = traceback.format_exc()[-1500:]
+            self.notes['traceback'] = _anywhere(traceback.format_exc())[-1500:]
             return 'upstream', _last(error)
         for check in (self._weights, self._uniform, self._half, self._strong, self._train):
             try:
@@ -158,7 +158,7 @@ class Checks:
             except WrongError as error:
                 return 'wrong', str(error)
             except Exception as error:
-                self.notes['traceback'] = traceback.format_exc()[-1500:]
+                self.notes['traceback'] = _anywhere(traceback.format_exc())[-1500:]
                 return self._blame(_last(error))
         return 'works', ''
 
@@ -464,8 +464,15 @@ def _agreement(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
 
 
 def _last(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
+    text = _anywhere(str(error)).strip().splitlines()
     return f'{type(error).__name__}: {text[-1] if text else ""}'[:600]
+
+
+def _anywhere(text: str) -> str:
+    """A text without the folders of this machine."""
+    for folder in (Path(get_installed_path('mmengine')).parent, Path(__file__).parents[2]):
+        text = text.replace(f'{folder}/', '')
+    return text
 
 
 def _sizes_named(message: str) -> tuple[int, int] | None:
