@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-_PACKAGE = Path(__file__).resolve().parent
+from .shipped import shipped_folder
+
 # These make the environment of a checkout.
 _OF_A_CHECKOUT = ('quickstart.sh', 'run_tests.sh')
 
@@ -22,11 +23,7 @@ def commands() -> dict[str, Path]:
         By name: ``train`` for ``tools/train.py``, ``dist-train`` for ``tools/dist_train.sh``,
         ``convert-gtsdb`` for ``tools/dataset_converters/gtsdb.py``.
     """
-    folder = next(
-        (f for f in (_PACKAGE / '.mim' / 'tools', _PACKAGE.parent / 'tools') if f.is_dir()), None
-    )
-    if folder is None:
-        raise SystemExit('error: this installation of lzu_mm holds no tools: install its wheel')
+    folder = shipped_folder('tools')
     found = {_name(path): path for path in (*folder.glob('*.py'), *folder.glob('*.sh'))}
     converters = (folder / 'dataset_converters').glob('*.py')
     found.update({f'convert-{_name(path)}': path for path in converters})

@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Iterator
+from unittest.mock import patch
 
 from mmengine.config import Config
-from mmengine.config.utils import MODULE2PACKAGE
 
-_OURS = 'lzu_mm'
+from ..shipped import shipped_folder
 
 
 def load_config(path: str | Path) -> Config:
-    """Read a config.
-
-    mmengine finds bases in packages of a list of its own, and builds what stands in them in the
-    scope of their package. Ours are configs of MMDetection, MMSegmentation and MMDetection3D, with
-    the prefix ``lzu_mm.`` where it belongs: their scope is that of the run.
+    """Read a config, whose bases may be ours.
 
     Args:
         path: Its file.
 
     Returns:
         The config, as ``Config.fromfile`` gives it.
+
+    Raises:
+        FileNotFoundError: If there is no such config or base.
     """
-    MODULE2PACKAGE.setdefault(_OURS, _OURS)
-    config = Config.fromfile(path)
-    _leave_scope(config._cfg_dict)
-    return config
+    with _own_bases():
+        return Config.fromfile(path)
 
 
-def _leave_scope(value: Any) -> None:
-    if isinstance(value, dict):
-        if value.get('_scope_') == _OURS:
-            del value['_scope_']
-        for item in value.values():
-            _leave_scope(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _leave_scope(item)
+@contextmanager
+def _own_bases() -> Iterator[None]:
+    """Let mmengine find our configs, as it finds those of the packages of OpenMMLab.
+
+    Those are built in the scope of their package. Ours are configs of these packages too, with the
+    prefix ``lzu_mm.`` where it belongs, and keep the scope of the run.
+    """
+    stock = Config._get_cfg_path
+
+    def find(base: str, filename: str) -> tuple[str, str | None]:
+        package, _, rest = base.partition('::')
+        if package != 'lzu_mm' or not rest:
+            return stock(base, filename)
+        own = shipped_folder('configs') / rest
+        if not own.is_file():
+            raise FileNotFoundError(f'{base}: there is no {own}')
+        return str(own), None
+
+    with patch.object(Config, '_get_cfg_path', staticmethod(find)):
+        yield
