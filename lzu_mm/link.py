@@ -288,11 +288,24 @@ def in_tensor_mode() -> bool:
 
 def running_models() -> Iterator[tuple[BaseModel, FrameType]]:
     """Models in whose methods the call stack is, the innermost first."""
+    return ((owner, frame) for owner, frame in _running() if isinstance(owner, BaseModel))
+
+
+def modules_under_construction() -> list[nn.Module]:
+    """The modules whose ``__init__`` is running, the innermost first."""
+    found = {
+        id(owner): owner
+        for owner, frame in _running()
+        if isinstance(owner, nn.Module) and frame.f_code.co_name == '__init__'
+    }
+    return list(found.values())
+
+
+def _running() -> Iterator[tuple[Any, FrameType]]:
+    """The objects in whose methods the call stack is, the innermost first."""
     frame = inspect.currentframe()
     while frame is not None:
-        owner = frame.f_locals.get('self')
-        if isinstance(owner, BaseModel):
-            yield owner, frame
+        yield frame.f_locals.get('self'), frame
         frame = frame.f_back
 
 

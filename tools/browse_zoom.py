@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib
 import mmcv
+import numpy as np
 from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import set_random_seed
@@ -21,6 +22,9 @@ from mmengine.visualization import Visualizer
 from lzu_mm.data_preprocessors import ZoomMixin
 from lzu_mm.engine import load_config
 from lzu_mm.visualization import draw_zoom, record_zoom
+
+# RGB, for datasets that bring none.
+PALETTE = (255 * np.array(matplotlib.colormaps['tab20'].colors)).round().tolist()
 
 
 def parse_args() -> Namespace:
@@ -85,6 +89,7 @@ def main() -> None:
     folder = args.output_dir or Path('work_dirs') / Path(args.config).stem / 'browse_zoom'
     show = not args.not_show and matplotlib.get_backend().lower() != 'agg'
     window = Visualizer() if show else None
+    palette = dataset.metainfo.get('palette') or PALETTE
 
     for index in track_iter_progress(list(range(min(args.show_number, len(dataset))))):
         item = dataset[index]
@@ -92,7 +97,7 @@ def main() -> None:
         if path.exists() and not args.overwrite:
             raise SystemExit(f'error: {path} exists: use --overwrite or another --output-dir')
         record = record_zoom(preprocessor, item, training=args.phase == 'train')
-        picture = draw_zoom(record, dataset.metainfo['palette'], args.width)
+        picture = draw_zoom(record, palette, args.width)
         mmcv.imwrite(picture, str(path))
         if window is not None:
             window.show(picture[..., ::-1], win_name=path.name, wait_time=args.show_interval)

@@ -198,7 +198,7 @@ def main() -> None:
         base = settings_of(stock)
         zoomed = zoom_config(base, zoom, unzoom_of(args))
         source = child_source(written, base, zoomed.config, title(args), zoomed.notes)
-        untried = write(args, source, stock, zoomed.config, zoom)
+        untried = write(args, source, stock, zoomed.config, zoomed.zoom)
     except ValueError as error:
         raise SystemExit(f'error: {error}') from error
     report(args, untried)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from random import Random
-from typing import Any
+from typing import Any, Mapping
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -71,6 +71,7 @@ class ZoomMixin(BaseDataPreprocessor):
         self.zoom = ZoomSettings(**zoom)
         refuse_nested(self.zoom.labels)
         self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
+        self._check_images()
         whole = [m for m in self.saliency.modules() if getattr(m, 'of_whole_images', False)]
         self._vouched = not whole or read_pipelines(type(whole[0]).__name__)
         self._aspect = self._choose_aspect() if self.zoom.size == 'auto' else (1.0, 1.0)
@@ -154,6 +155,21 @@ class ZoomMixin(BaseDataPreprocessor):
         with torch.autocast(images[0].device.type, enabled=False):
             saliency = self.saliency(images, samples, training)
             return saliency_to_warp(saliency, **self.zoom.warp_options()), saliency
+
+    def _check_images(self) -> None:
+        """Let the saliency modules know what the config tells of the images."""
+        mean, std = (
+            None if values is None else values.flatten().tolist()
+            for values in (getattr(self, 'mean', None), getattr(self, 'std', None))
+        )
+        channels = [len(mean)] if mean and len(mean) > 1 else []  # one value may be for all
+        for _, arguments in models_under_construction():
+            backbone = arguments.get('backbone')
+            if isinstance(backbone, Mapping) and isinstance(backbone.get('in_channels'), int):
+                channels.append(backbone['in_channels'])
+        for module in self.saliency.modules():
+            if isinstance(module, BaseSaliency):
+                module.check_images(next(iter(channels), None), mean, std)
 
     def _choose_aspect(self) -> tuple[float, float]:
         """Factors of the zoomed height and width at which objects keep their aspect on average."""

@@ -7,8 +7,6 @@ from functools import partial
 from typing import Any, Mapping, Sequence
 
 from mmengine.model import BaseModule, Sequential
-from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from ..link import (
@@ -22,6 +20,7 @@ from ..link import (
     models_under_construction,
 )
 from ..registry import MODELS
+from ..stock import build_stock
 from ..warps import identity_warp, unzoom_feature
 from .frame import check_frame, frame_of
 from .levels import UnzoomedLevels, level_maps, map_level
@@ -207,24 +206,10 @@ class UnzoomNeck(BaseModule):
 def _build_inner(inner: Any, arguments: dict[str, Any]) -> nn.Module:
     """Build a stock neck, or several in a row as registries do, with the same state dict."""
     if isinstance(inner, str):
-        return _build_neck({'type': inner, **arguments})
+        return build_stock({'type': inner, **arguments})
     return (
-        _build_neck(inner) if isinstance(inner, Mapping) else Sequential(*map(_build_neck, inner))
+        build_stock(inner) if isinstance(inner, Mapping) else Sequential(*map(build_stock, inner))
     )
-
-
-def _build_neck(config: Mapping[str, Any]) -> nn.Module:
-    """Build a stock neck in the scope it comes from: given, the run's, the model's, or any."""
-    name = config['type']
-    if isinstance(name, str) and '.' not in name:
-        scope = DefaultScope.get_current_instance()
-        scopes = [scope.scope_name] if scope is not None else []
-        for model, _ in models_under_construction()[:1]:
-            scopes += [parent.__module__.split('.')[0] for parent in type(model).__mro__]
-        scopes += ['mmdet', 'mmseg', 'mmdet3d']
-        found = (f'{scope}.{name}' for scope in scopes if ROOT_MODELS.get(f'{scope}.{name}'))
-        config = {**config, 'type': next(found, name)}
-    return ROOT_MODELS.build(config)
 
 
 def _refuse_slide_inference() -> None:

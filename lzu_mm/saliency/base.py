@@ -54,6 +54,21 @@ class BaseSaliency(BaseModule):
         """
         return None
 
+    def check_images(
+        self, channels: int | None, mean: Sequence[float] | None, std: Sequence[float] | None
+    ) -> None:
+        """Refuse images other than the settings say; called when the data preprocessor is built.
+
+        Args:
+            channels: Channels of the images, where the model's config tells.
+            mean: By which the data preprocessor normalises, a value per channel or one for all;
+                None if it does not.
+            std: The same, of the standard deviation.
+
+        Raises:
+            ValueError: If the module does not look at such images.
+        """
+
     def remember(self, samples: Sequence[Any], training: bool) -> None:
         """Take note of the samples that the model is about to see, and will write into.
 

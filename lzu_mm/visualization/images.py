@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..datasets.ground_truth import base_datasets, image_path_of
 
-__all__ = ['mean_image', 'network_image', 'resize_image', 'to_numpy']
+__all__ = ['mean_image', 'network_image', 'resize_image', 'shown_range', 'to_numpy']
 
 
 def mean_image(dataset: Any, count: int = 24, width: int = 960) -> np.ndarray:
@@ -44,13 +44,19 @@ def mean_image(dataset: Any, count: int = 24, width: int = 960) -> np.ndarray:
     return (total / len(chosen)).astype(np.uint8)
 
 
-def network_image(canvas: Tensor, content: tuple[int, int], preprocessor: Any) -> np.ndarray:
+def network_image(
+    canvas: Tensor,
+    content: tuple[int, int],
+    preprocessor: Any,
+    shown: tuple[float, float] = (0, 255),
+) -> np.ndarray:
     """Undoes the normalisation of a network's input.
 
     Args:
-        canvas: (3, H, W), as the preprocessor gives it.
+        canvas: (C, H, W), as the preprocessor gives it.
         content: (h, w) of the image on the canvas.
         preprocessor: A stock or zoom data preprocessor.
+        shown: Values to show as black and white; see :func:`shown_range`.
 
     Returns:
         (h, w, 3) uint8, BGR.
@@ -61,7 +67,7 @@ def network_image(canvas: Tensor, content: tuple[int, int], preprocessor: Any) -
     swapped = (getattr(preprocessor, name, False) for name in _CHANNEL_FLAGS)
     if any(swapped):
         canvas = canvas.flip(0)
-    return to_numpy(canvas[:, : content[0], : content[1]])
+    return to_numpy(canvas[:, : content[0], : content[1]], shown)
 
 
 _CHANNEL_FLAGS = ('_channel_conversion', 'channel_conversion')
@@ -82,7 +88,37 @@ def resize_image(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return to_numpy(resized[0])
 
 
-def to_numpy(image: Tensor) -> np.ndarray:
-    """(3, h, w) of values 0 to 255 to (h, w, 3) uint8."""
-    rounded = image.detach().cpu().float().round().clamp(0, 255).byte()
+def shown_range(image: Tensor) -> tuple[float, float]:
+    """The values of an image to show as black and white: its own, where it is not of 8 bits.
+
+    Args:
+        image: (C, H, W) of any type, before normalisation.
+
+    Returns:
+        0 and 255 for 8 bits, and for numbers that look like it; else the least and the largest.
+    """
+    if image.dtype == torch.uint8:
+        return 0, 255
+    least, most = float(image.float().min()), float(image.float().max())
+    # Colour jitter leaves numbers a little beyond.
+    if image.is_floating_point() and 1 < most < 512 and least > -256:
+        return 0, 255
+    return least, most if most > least else least + 1
+
+
+def to_numpy(image: Tensor, shown: tuple[float, float] = (0, 255)) -> np.ndarray:
+    """An image to look at.
+
+    Args:
+        image: (C, h, w). Grayscale for one channel or two; else the first three are shown.
+        shown: Values to show as black and white.
+
+    Returns:
+        (h, w, 3) uint8.
+    """
+    values = image.detach().cpu().float()
+    values = values[:3] if len(values) > 2 else values[:1].expand(3, -1, -1)
+    low, high = shown
+    values = (values - low) * (255 / (high - low))
+    rounded = values.round().clamp(0, 255).byte()
     return np.ascontiguousarray(rounded.permute(1, 2, 0).numpy())

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data_preprocessors import ZoomMixin
 from ..frames import source_frames
 from ..warps import Warp, zoom_image
-from .images import network_image, to_numpy
+from .images import network_image, shown_range, to_numpy
 from .labels import Labels, labels_of_sample
 
 __all__ = ['ZoomRecord', 'ZoomRecorder', 'record_zoom']
@@ -91,9 +91,10 @@ class ZoomRecorder:
         source, samples = self.preprocessor.get_images(data)[0], data.get('data_samples')
         h, w = source_frames([source], samples and samples[:1])[0].content
         canvas = self.preprocessor.get_canvas(output)[0]
+        content, shown = _rounded(batch.content[0]), shown_range(source)
         self.record = ZoomRecord(
-            source=to_numpy(source[:, :h, :w]),
-            zoomed=network_image(canvas, _rounded(batch.content[0]), self.preprocessor),
+            source=to_numpy(source[:, :h, :w], shown),
+            zoomed=network_image(canvas, content, self.preprocessor, shown),
             saliency=_first_map(batch.saliency),
             warp=batch.content_warp and batch.content_warp.index(slice(0, 1)),
             source_labels=self._labels(data, training),

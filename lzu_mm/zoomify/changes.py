@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..necks.frame import frame_of
+from ..saliency.learned import likely_value_range
 from .frame import follow_frame
 from .pipelines import whole_images
 from .source import settings_of
@@ -88,13 +89,29 @@ def _zoom(zoomed: Zoomed, zoom: dict[str, Any]) -> str:
     name = min(names, default='')
     if len(names) != 1 or name not in _PREPROCESSORS:
         raise ValueError(_no_preprocessor(names))
+    saliency = {**zoom['saliency'], **_images_of(config, preprocessors[0], zoom)}
+    zoomed.zoom = {**zoom, 'saliency': saliency}
     for preprocessor in preprocessors:
-        preprocessor.update(type=_PREPROCESSORS[name], zoom=copy.deepcopy(zoom))
+        preprocessor.update(type=_PREPROCESSORS[name], zoom=copy.deepcopy(zoomed.zoom))
     zoomed.note(
         'data_preprocessor' if config.get('data_preprocessor') else 'model',
         'The preprocessor zooms before it normalises and pads, as inherited.',
     )
     return name
+
+
+def _images_of(
+    config: dict[str, Any], preprocessor: dict[str, Any], zoom: dict[str, Any]
+) -> dict[str, Any]:
+    """What a learned saliency has to know of the images, where they are not the usual ones."""
+    if zoom['saliency']['type'] != 'lzu_mm.LearnedSaliency':
+        return {}
+    mean, std = preprocessor.get('mean'), preprocessor.get('std')
+    backbone = config['model'].get('backbone') or {}
+    channels = len(mean) if mean and len(mean) > 1 else backbone.get('in_channels', 3)
+    settings = dict(channels=channels) if channels != 3 else {}
+    values = likely_value_range(mean, std) if mean and std else (0, 255)
+    return settings if values == (0, 255) else {**settings, 'value_range': values}
 
 
 def _no_preprocessor(names: set[str]) -> str:

@@ -17,12 +17,14 @@ class Zoomed:
     Attributes:
         base: The settings of the base; left as they are.
         config: The settings that zoom.
+        zoom: The ``zoom`` of its data preprocessors.
         notes: For each top-level setting that changes, sentences that say why.
     """
 
     def __init__(self, base: dict[str, Any]) -> None:
         self.base = base
         self.config = copy.deepcopy(base)
+        self.zoom: dict[str, Any] = {}
         self.notes: dict[str, list[str]] = defaultdict(list)
 
     def note(self, setting: str, sentence: str) -> None:

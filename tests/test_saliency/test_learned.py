@@ -52,6 +52,32 @@ def test_any_backbone():
     torch.testing.assert_close(saliency, torch.full((1, 1, 9, 15), 1 / 135))
 
 
+@pytest.mark.parametrize('family', ['retinanet', 'pspnet'])
+def test_a_backbone_comes_from_the_library_of_its_model(family):
+    package = STOCK[family][0]
+    saliency = dict(LEARNED, backbone=dict(type='ResNet', depth=18), in_channels=512)
+    config = zoomed_config(stock_config(family), family, dict(scale=0.5, saliency=saliency))
+    preprocessors = [
+        build(dict(config, _scope_=package)).data_preprocessor,
+        MODELS.build(dict(config.data_preprocessor, _scope_=package)),
+    ]
+    for preprocessor in preprocessors:
+        assert type(preprocessor.saliency.backbone).__module__.split('.')[0] == package
+
+
+def test_a_backbone_of_other_channels_is_refused():
+    backbone = dict(type='mmdet.ResNet', depth=18)
+    with pytest.raises(ValueError, match=r'ResNet\) has 512 channels: set saliency'):
+        learned(backbone=backbone, in_channels=256)
+    with pytest.raises(ValueError, match=r'does not take images of 1 channels'):
+        learned(backbone=backbone, in_channels=512, channels=1)
+    module = learned(backbone=dict(backbone, in_channels=1), in_channels=512, channels=1)
+    # The look at the backbone leaves no trace.
+    assert module.backbone.training
+    assert module.backbone.norm1.num_batches_tracked == 0
+    assert module([torch.zeros(1, 60, 90)], None, True).shape == (1, 1, 9, 15)
+
+
 @pytest.mark.parametrize('setting', [dict(floor=1.0), dict(backbone=dict(type='mmdet.ResNet'))])
 def test_bad_settings_are_named(setting):
     with pytest.raises(ValueError, match=rf'saliency\.{next(iter(setting))}'):

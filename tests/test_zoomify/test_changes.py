@@ -167,3 +167,24 @@ def test_a_finer_frame_reaches_neck_and_heads():
     assert model['neck']['frame'] == 2
     assert model['bbox_head']['anchor_generator']['strides'] == [4, 8, 16, 32, 64]
     assert any('bbox_head' in note for note in zoomed.notes['model'])
+
+
+@pytest.mark.parametrize(
+    ('mean', 'in_channels', 'expected'),
+    [
+        ([103.53, 116.28, 123.675], 3, {}),
+        ([127.0], 1, dict(channels=1)),
+        ([20000.0] * 4, 4, dict(channels=4, value_range=(0, 65535))),
+        ([0.485, 0.456, 0.406], 3, dict(value_range=(0, 1))),
+        (None, 1, dict(channels=1)),
+    ],
+)
+def test_a_learned_saliency_is_told_of_unusual_images(mean, in_channels, expected):
+    base = model_with(
+        backbone=dict(type='ResNet', in_channels=in_channels),
+        data_preprocessor=dict(PREPROCESSOR, mean=mean, std=mean),
+    )
+    zoom = changes(base, 'Learned')[0]['model']['data_preprocessor']['zoom']
+    assert zoom['saliency'] == dict(type='lzu_mm.LearnedSaliency', **expected)
+    zoom = changes(base)[0]['model']['data_preprocessor']['zoom']
+    assert zoom['saliency'] == dict(type='lzu_mm.UniformSaliency')
