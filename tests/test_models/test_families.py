@@ -53,6 +53,9 @@ def stock_config(family):
     cfg = Config.fromfile(path)
     # MMSegmentation's configs may hold the preprocessor beside the model.
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+    if cfg.model.data_preprocessor.get('size'):
+        # Padded to the crops of its pipeline, small images would cost as much as large ones.
+        cfg.model.data_preprocessor.size = family.size
     return ConfigDict(offline(cfg.model.to_dict()))
 
 
