@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from . import warps as warps
     from .data_preprocessors import *  # noqa: F403
     from .datasets import *  # noqa: F403
+    from .deploy import OnnxModel as OnnxModel
     from .engine import BFloat16OptimWrapper as BFloat16OptimWrapper
     from .evaluation import *  # noqa: F403
     from .heads import *  # noqa: F403
@@ -32,6 +33,7 @@ _EXPORTS = {
         'refuse_unsupported',
     ],
     'datasets': ['ArgoverseHDDataset', 'CamVidDataset', 'SequenceSampler'],
+    'deploy': ['OnnxModel'],
     'engine': ['BFloat16OptimWrapper'],
     'evaluation': ['FineCocoMetric'],
     'heads': ['SaliencyEdgeHead'],

@@ -93,7 +93,7 @@ prepare_environment() {
         PYTHON="$active"
         say "using the active environment: $PYTHON"
         [ "${1:-}" != tests ] || imports "$PYTHON" "${TEST_TOOLS[@]}" ||
-            die "it lacks test tools: $PYTHON -m pip install -e '$ROOT[tests]'"
+            die "it lacks test tools: $PYTHON -m pip install -e '$ROOT[deploy,tests]'"
         return
     fi
     PYTHON="$VENV/bin/python"
@@ -110,8 +110,8 @@ prepare_environment() {
     install_torch
     say '[3/5] mmcv'
     install_mmcv
-    say '[4/5] MMDetection, MMSegmentation, MMDetection3D and the test tools'
-    install --no-build-isolation -e "$ROOT[det,seg,det3d,tests]" ||
+    say '[4/5] MMDetection, MMSegmentation, MMDetection3D, ONNX and the test tools'
+    install --no-build-isolation -e "$ROOT[det,seg,det3d,deploy,tests]" ||
         die "the MM libraries did not install; see $LOG"
     say '[5/5] checking the imports'
     check_venv

@@ -5,6 +5,7 @@ The library is the `default_scope` of the config. Examples:
     python tools/test.py CONFIG CHECKPOINT
     python tools/test.py CONFIG CHECKPOINT --out results.pkl --show-dir pictures
     tools/dist_test.sh CONFIG CHECKPOINT 8 --tta
+    python tools/test.py CONFIG end2end.onnx
 """
 
 import os
@@ -25,7 +26,9 @@ def parse_args() -> Namespace:
     """Read the command line."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument('config', help='the config to test')
-    parser.add_argument('checkpoint', help='the checkpoint to test')
+    parser.add_argument(
+        'checkpoint', help='the checkpoint to test, or a file of tools/export_onnx.py'
+    )
     parser.add_argument(
         '--out',
         help='a new .pkl file for the predictions; with MMSegmentation also a folder, '
@@ -71,6 +74,13 @@ def enable_drawing(cfg: Config, args: Namespace) -> None:
             cfg.visualizer.save_dir = folder
         else:
             hook.test_out_dir = folder
+
+
+def use_file(cfg: Config, args: Namespace) -> None:
+    """Let a file take the place of the model."""
+    if args.tta:
+        raise SystemExit('error: --tta merges views in PyTorch: test a checkpoint')
+    cfg.model = ConfigDict(type='lzu_mm.OnnxModel', path=args.checkpoint)
 
 
 def enable_tta(cfg: Config) -> None:
@@ -139,7 +149,10 @@ def main() -> None:
         raise SystemExit(f'error: --out {args.out} exists; remove it or choose another name')
     pickled = bool(args.out) and args.out.endswith(PICKLES)
     cfg = config_from_args(args)
-    cfg.load_from = args.checkpoint
+    if args.checkpoint.endswith('.onnx'):
+        use_file(cfg, args)
+    else:
+        cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         enable_drawing(cfg, args)
     if args.tta:

@@ -77,9 +77,11 @@ def unzoom_feature(
     if antialias:
         if not isinstance(warp, SeparableWarp):
             raise ValueError('antialias takes a separable warp: set separable=True')
-        return _unzoom_by_area(feature, *warp.once(('area', *level), lambda: _areas(warp, *axes())))
+        return _unzoom_by_area(
+            feature, *warp.once(('area', *level), lambda: area_weights(warp, *axes()))
+        )
     if not isinstance(warp, SeparableWarp):
-        grid = warp.once(('grid', *level), lambda: _unzoom_grid(warp, *axes()))
+        grid = warp.once(('grid', *level), lambda: unzoom_grid(warp, *axes()))
         return sample_grid(feature, grid)
     x, y, beyond, own = warp.once(('axes', *level), lambda: _unzoom_axes(warp, *axes()))
     as_fine = frame_cells(cells, frame) == cells
@@ -90,7 +92,8 @@ def unzoom_feature(
     return sample_grid(feature, grid)
 
 
-def _unzoom_grid(warp: Warp, x: CellAxis, y: CellAxis) -> Tensor:
+def unzoom_grid(warp: Warp, x: CellAxis, y: CellAxis) -> Tensor:
+    """Where the cells of a level are taken from, for ``F.grid_sample``: (N, h, w, 2)."""
     inside = not (x.overflows or y.overflows)
     points = warp.raster(x.position, y.position, inverse=True, inside=inside)
     columns = x.index_of(points[..., 0], 2)
@@ -119,24 +122,24 @@ def _unzoom_axes(
     return (
         x.index_of(warp.map_x(x.position, inverse=True)),
         y.index_of(warp.map_y(y.position, inverse=True)),
-        _beyond(x, y),
+        cells_beyond(x, y),
         (x.index, y.index),
     )
 
 
-def _beyond(x: CellAxis, y: CellAxis) -> Tensor | None:
+def cells_beyond(x: CellAxis, y: CellAxis) -> Tensor | None:
     """Cells beyond the content, (N, 1, h, w); None if there are none."""
     if not (x.overflows or y.overflows):
         return None
     return ((x.position > 1)[:, None, :] | (y.position > 1)[:, :, None])[:, None]
 
 
-def _areas(
+def area_weights(
     warp: SeparableWarp, x: CellAxis, y: CellAxis
 ) -> tuple[AreaWeights, AreaWeights | None, Tensor | None]:
     """What cells take; what those beyond the content take, and which these are."""
     weights = AreaWeights(_axis_areas(y, warp.map_y), _axis_areas(x, warp.map_x))
-    beyond = _beyond(x, y)
+    beyond = cells_beyond(x, y)
     if beyond is None:
         return weights, None, None
     stay = (triangles(axis.index, torch.ones_like(axis.index), axis.count) for axis in (y, x))

@@ -61,10 +61,10 @@ def zoom_image(
     if antialias:
         if not isinstance(warp, SeparableWarp):
             raise ValueError('antialias takes a separable warp: set separable=True')
-        taps = warp.once(('taps', *lattice), lambda: _zoom_taps(warp, *lattice[:3]))
+        taps = warp.once(('taps', *lattice), lambda: zoom_taps(warp, *lattice[:3]))
         return filter_axes(image, *taps)
     if isinstance(warp, SeparableWarp) and image.device.type == 'cpu':
-        axes = warp.once(('zoom axes', *lattice), lambda: _zoom_axes(warp, *lattice))
+        axes = warp.once(('zoom axes', *lattice), lambda: zoom_axes(warp, *lattice))
         return sample_axes(image[None], *axes)[0]
     grid = warp.once(('zoom', *lattice), lambda: zoom_grid(warp, *lattice))
     return sample_grid(image[None], grid)[0]
@@ -138,7 +138,7 @@ def zoom_grid(
         Grid for ``F.grid_sample(..., align_corners=False)``, shape (N, h, w, 2).
     """
     if isinstance(warp, SeparableWarp):
-        return axes_to_grid(*_zoom_axes(warp, source, size, content, align_corners), source)
+        return axes_to_grid(*zoom_axes(warp, source, size, content, align_corners), source)
     x, y = (
         _positions(size[axis], source[axis], content[axis], warp.knots_like, align_corners)
         for axis in (1, 0)
@@ -149,7 +149,7 @@ def zoom_grid(
     return to_grid(columns, rows, source)
 
 
-def _zoom_axes(
+def zoom_axes(
     warp: SeparableWarp,
     source: tuple[int, int],
     size: tuple[int, int],
@@ -167,7 +167,7 @@ def _zoom_axes(
     )
 
 
-def _zoom_taps(
+def zoom_taps(
     warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], content: tuple[int, int]
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """What each zoomed column and row takes of the source."""

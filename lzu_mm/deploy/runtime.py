@@ -1,0 +1,157 @@
+"""A file in place of a model: the same samples come out, for stock metrics and visualizers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.model import BaseModel
+from mmengine.structures import InstanceData, PixelData
+from torch import Tensor
+
+from ..frames import scale_factor, source_frames
+from ..registry import MODELS
+
+__all__ = ['OnnxModel']
+
+
+@MODELS.register_module()
+class OnnxModel(BaseModel):
+    """Runs a file of :func:`lzu_mm.deploy.export_onnx` in onnxruntime.
+
+    It takes batches of the test pipeline that the model was exported for, and returns their samples
+    with predictions in pixels of the original images, as the model does.
+
+    Args:
+        path: The file.
+        threads: Of onnxruntime; its own choice by default.
+        providers: Of onnxruntime, the CPU by default.
+
+    Attributes:
+        metadata: What the file says of itself.
+        dataset_meta: Classes and palette.
+
+    Raises:
+        ImportError: If the extra is not installed.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is of another make.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int | None = None,
+        providers: tuple[str, ...] = ('CPUExecutionProvider',),
+    ) -> None:
+        super().__init__()
+        self.path, self.threads, self.providers = path, threads, providers
+        self.session = _open(path, threads, providers)
+        self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
+        if 'lzu_mm' not in self.metadata:
+            raise ValueError(f'{path} was not written by tools/export_onnx.py')
+        self.size: tuple[int, int] = tuple(json.loads(self.metadata['size']))
+        self.dataset_meta = {key: json.loads(self.metadata[key]) for key in ('classes', 'palette')}
+        self._settle = {'detect': _detections, 'semantic': _labels}[self.metadata['task']]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OnnxModel:
+        # Sessions cannot be copied.
+        return type(self)(self.path, self.threads, self.providers)
+
+    def run(self, image: np.ndarray | Tensor) -> dict[str, np.ndarray]:
+        """Run the file on one image.
+
+        Args:
+            image: (3, H, W), uint8, in the channel order that the pipeline loads.
+
+        Returns:
+            The outputs of the file by name.
+
+        Raises:
+            ValueError: If the image has another size or type.
+        """
+        pixels = self._checked(image)
+        names = [output.name for output in self.session.get_outputs()]
+        return dict(zip(names, self.session.run(None, {'input': pixels[None]})))
+
+    def _checked(self, image: np.ndarray | Tensor) -> np.ndarray:
+        pixels = np.ascontiguousarray(image)
+        if pixels.dtype != np.uint8 or pixels.shape != (3, *self.size):
+            raise ValueError(
+                f'{self.path} takes images of uint8 and shape {(3, *self.size)}, got '
+                f'{pixels.dtype} of {pixels.shape}: export with --size of what the test pipeline '
+                'hands over'
+            )
+        return pixels
+
+    def test_step(self, data: Any) -> list[Any]:
+        """Predict for a batch of the test dataloader, as ``BaseModel.test_step`` does.
+
+        Args:
+            data: ``inputs``, images (3, H, W), and ``data_samples``.
+
+        Returns:
+            The samples, with predictions.
+
+        Raises:
+            ValueError: If an image is not as the file expects it.
+        """
+        images, samples = list(data['inputs']), list(data['data_samples'])
+        for image in images:
+            self._checked(image)
+        for frame in source_frames(images, samples):
+            if frame.unknown or frame.flipped or frame.content != self.size:
+                raise ValueError(
+                    f'{self.path} takes whole images of {self.size} that are neither padded nor '
+                    f'flipped: {frame.name} shows its original at {frame.content}'
+                    f'{", flipped" if frame.flipped else ""}. {frame.unknown}'
+                )
+        return [
+            self._settle(self.run(image), sample.clone()) for image, sample in zip(images, samples)
+        ]
+
+    val_step = test_step
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """See ``BaseModel.forward``; only for ``mode='predict'``."""
+        if mode != 'predict':
+            raise ValueError(f"a file predicts alone: mode must be 'predict', got {mode!r}")
+        return self.test_step({'inputs': inputs, 'data_samples': data_samples})
+
+
+def _open(path: str | Path, threads: int | None, providers: tuple[str, ...]) -> Any:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'there is no file {path}')
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(
+            'running a file needs onnxruntime: pip install "lzu_mm[deploy]"', name=error.name
+        ) from error
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+
+
+def _detections(outputs: dict[str, np.ndarray], sample: Any) -> Any:
+    dets, labels = (torch.from_numpy(outputs[name][0]) for name in ('dets', 'labels'))
+    dets, labels = dets[labels >= 0], labels[labels >= 0]
+    scale = dets.new_tensor(scale_factor(sample.metainfo) * 2)
+    sample.pred_instances = InstanceData(
+        bboxes=dets[:, :4] / scale, scores=dets[:, 4], labels=labels
+    )
+    return sample
+
+
+def _labels(outputs: dict[str, np.ndarray], sample: Any) -> Any:
+    labels = torch.from_numpy(outputs['output'][0])
+    shape = tuple(sample.metainfo['ori_shape'][:2])
+    if labels.shape[1:] != shape:
+        # Of the label maps: the file has taken the best class where the image is.
+        resized = torch.nn.functional.interpolate(labels[None].float(), shape, mode='nearest-exact')
+        labels = resized[0].to(labels.dtype)
+    sample.set_data({'pred_sem_seg': PixelData(data=labels)})
+    return sample

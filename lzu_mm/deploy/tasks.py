@@ -1,0 +1,223 @@
+"""What a deployed model takes and gives, for each task.
+
+Convention: images are (N, C, H, W) of uint8 in the channel order that the pipeline loads; boxes are
+(x1, y1, x2, y2) in pixels of that image.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .rewrites import static_detector
+
+__all__ = ['Deployed', 'Detector', 'Segmentor', 'task_of']
+
+# Detections of models that set no bound.
+_MOST = 300
+
+
+class Deployed(nn.Module):
+    """A model that takes one image of a known size, without its labels.
+
+    Args:
+        model: Of an MM library; preprocesses and predicts as ``test_step`` does.
+        size: (h, w) of the image.
+
+    Attributes:
+        task: What metadata call it.
+        outputs: Names of what ``forward`` gives.
+        tolerance: Largest difference to ``test_step`` of each kind that passes as rounding.
+    """
+
+    task: str
+    outputs: tuple[str, ...]
+    tolerance: dict[str, float]
+
+    def __init__(self, model: Any, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.model = model
+        self.size = size
+
+    @property
+    def score_threshold(self) -> float | None:
+        """The score that results must have; None if they have none."""
+        return None
+
+    def batch(self, image: Tensor) -> dict[str, Any]:
+        """A batch of one image (1, C, H, W), as a dataloader gives it."""
+        sample = self.new_sample()
+        sample.set_metainfo(
+            dict(img_shape=self.size, ori_shape=self.size, scale_factor=(1.0, 1.0), flip=False)
+        )
+        return {'inputs': [image[0]], 'data_samples': [sample]}
+
+    def predict(self, image: Tensor) -> Any:
+        """The sample that ``test_step`` gives for an image (1, C, H, W)."""
+        return self.model.test_step(self.batch(image))[0]
+
+    def static(self) -> AbstractContextManager[None]:
+        """While this is entered, what the model gives has a fixed shape."""
+        return nullcontext()
+
+    def new_sample(self) -> Any:
+        """An empty data sample."""
+        raise NotImplementedError
+
+    def forward(self, input: Tensor) -> Any:
+        """Predict.
+
+        Args:
+            input: (1, C, H, W), uint8.
+
+        Returns:
+            What :attr:`outputs` name.
+        """
+        raise NotImplementedError
+
+    def differences(self, sample: Any, outputs: dict[str, np.ndarray]) -> dict[str, float]:
+        """How far outputs are from what ``test_step`` gives.
+
+        Args:
+            sample: The prediction of ``test_step``.
+            outputs: By name.
+
+        Returns:
+            The largest difference of each kind.
+        """
+        raise NotImplementedError
+
+
+class Detector(Deployed):
+    """A single-stage detector: ``dets`` (1, K, 5) with scores last, ``labels`` (1, K), -1 if none.
+
+    Args:
+        model: Of MMDetection.
+        size: (h, w) of the image.
+    """
+
+    task = 'detect'
+    outputs = ('dets', 'labels')
+    tolerance = {'boxes (px)': 0.1, 'scores': 1e-3, 'missing': 0}
+
+    def __init__(self, model: Any, size: tuple[int, int]) -> None:
+        super().__init__(model, size)
+        # Stock YOLOX gives all that it finds.
+        self.count: int = model.bbox_head.test_cfg.get('max_per_img') or _MOST
+
+    @property
+    def score_threshold(self) -> float | None:
+        """See :attr:`Deployed.score_threshold`."""
+        return self.model.bbox_head.test_cfg.get('score_thr')
+
+    def static(self) -> AbstractContextManager[None]:
+        """See :meth:`Deployed.static`."""
+        return static_detector(self.model.bbox_head, self.count)
+
+    def new_sample(self) -> Any:
+        """See :meth:`Deployed.new_sample`."""
+        from mmdet.structures import DetDataSample
+
+        return DetDataSample()
+
+    def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Deployed.forward`."""
+        found = self.predict(input).pred_instances
+        if 'masks' in found:
+            raise ValueError('masks of instances are not exported yet')
+        empty = found.scores <= 0
+        dets = torch.cat((found.bboxes, found.scores[:, None]), dim=1)
+        dets = torch.where(empty[:, None], 0.0, dets)
+        return dets[None], torch.where(empty, -1, found.labels)[None]
+
+    def differences(self, sample: Any, outputs: dict[str, np.ndarray]) -> dict[str, float]:
+        """See :meth:`Deployed.differences`."""
+        found = sample.pred_instances.numpy()
+        rows = np.concatenate((found.bboxes, found.scores[:, None]), axis=1)[: self.count]
+        dets, labels = outputs['dets'][0], outputs['labels'][0]
+        dets, labels = dets[labels >= 0], labels[labels >= 0]
+        return _match(rows, found.labels[: self.count], dets, labels, self.tolerance)
+
+
+class Segmentor(Deployed):
+    """A model of semantic segmentation: ``output`` (1, 1, H, W), the label of each pixel."""
+
+    task = 'semantic'
+    outputs = ('output',)
+    tolerance = {'other labels': 1e-3}
+
+    def new_sample(self) -> Any:
+        """See :meth:`Deployed.new_sample`."""
+        from mmseg.structures import SegDataSample
+
+        return SegDataSample(metainfo=dict(pad_shape=self.size))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """See :meth:`Deployed.forward`."""
+        return self.predict(input).pred_sem_seg.data[None].long()
+
+    def differences(self, sample: Any, outputs: dict[str, np.ndarray]) -> dict[str, float]:
+        """See :meth:`Deployed.differences`."""
+        labels = sample.pred_sem_seg.data.numpy()
+        return {'other labels': float(np.mean(labels != outputs['output'][0]))}
+
+
+def task_of(model: Any, size: tuple[int, int]) -> Deployed:
+    """How a model is deployed.
+
+    Args:
+        model: Of an MM library.
+        size: (h, w) of the image.
+
+    Raises:
+        ValueError: If it cannot be exported.
+    """
+    kinds = [kind.__name__ for kind in type(model).__mro__]
+    name = kinds[0]
+    if 'SingleStageDetector' in kinds and hasattr(model, 'bbox_head'):
+        return Detector(model, size)
+    if 'EncoderDecoder' in kinds and 'DepthEstimator' not in kinds:
+        if model.test_cfg.get('mode') == 'slide':
+            raise ValueError(
+                'slide inference cuts an image into as many crops as it holds: set model.test_cfg '
+                "to dict(mode='whole') to export"
+            )
+        return Segmentor(model, size)
+    raise ValueError(
+        f'{name} cannot be exported: only single-stage detectors of MMDetection and segmentors of '
+        'MMSegmentation can'
+    )
+
+
+def _match(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    other: np.ndarray,
+    other_labels: np.ndarray,
+    tolerance: dict[str, float],
+) -> dict[str, float]:
+    """Compare two lists of boxes (K, 5) that may differ in their order where scores are alike.
+
+    Boxes without a counterpart count as missing, unless they are as good as the worst that is kept:
+    which of these comes last, and is cut off, is a matter of rounding.
+    """
+    box_limit, score_limit = tolerance['boxes (px)'], tolerance['scores']
+    cut = min([*rows[:, 4], *other[:, 4]], default=0.0) + score_limit
+    free = np.ones(len(other), dtype=bool)
+    boxes, scores, missing = 0.0, 0.0, 0
+    for row, label in zip(rows, labels):
+        apart = np.abs(other[:, :4] - row[:4]).max(axis=1, initial=0)
+        apart_scores = np.abs(other[:, 4] - row[4])
+        fits = free & (other_labels == label) & (apart <= box_limit) & (apart_scores <= score_limit)
+        if not fits.any():
+            missing += row[4] > cut
+            continue
+        best = np.where(fits, apart, np.inf).argmin()
+        free[best] = False
+        boxes, scores = max(boxes, apart[best]), max(scores, apart_scores[best])
+    missing += int((other[free, 4] > cut).sum())
+    return {'boxes (px)': float(boxes), 'scores': float(scores), 'missing': float(missing)}

@@ -1,0 +1,258 @@
+"""Files of small stock models give what test_step gives; what cannot be exported is refused."""
+
+import copy
+import sys
+import types
+
+import mmcv.ops
+import mmdet.models
+import mmengine.model
+import numpy as np
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+
+from lzu_mm.deploy import ExportError, OnnxModel, export_onnx, rewrites
+from lzu_mm.deploy.export import structured_image
+from lzu_mm.deploy.tasks import Detector, _match, task_of
+from lzu_mm.saliency import save_saliency
+
+from .families import small_model
+
+onnx = pytest.importorskip('onnx')
+SIZE = (128, 192)
+NARROW = {'bbox_head.stacked_convs': 1, 'bbox_head.num_classes': 2}
+
+
+@pytest.fixture(scope='module')
+def saliency(tmp_path_factory):
+    values = np.random.default_rng(0).random((31, 51), dtype=np.float32)
+    values[8:14, 30:40] += 8
+    path = tmp_path_factory.mktemp('saliency') / 'map.npz'
+    save_saliency(path, values, {})
+    return dict(type='lzu_mm.FixedSaliency', path=str(path))
+
+
+def other_image(size=SIZE):
+    """Not the one that export_onnx compares on."""
+    return np.ascontiguousarray(structured_image(size)[::-1, ::-1])
+
+
+def both(model, path, image):
+    """The prediction of a model, and the outputs of its file."""
+    batch = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    deployed = task_of(model, image.shape[:2])
+    with torch.no_grad():
+        return deployed.predict(batch[None]), OnnxModel(path).run(batch)
+
+
+@pytest.mark.parametrize('family', ['RetinaNet', 'FCOS', 'YOLOX', 'RTMDet', 'PSPNet', 'SegFormer'])
+def test_a_file_gives_what_test_step_gives(family, saliency, tmp_path):
+    model = small_model(family, dict(scale=0.5, saliency=saliency))
+    before = copy.deepcopy(model.state_dict())
+    path = tmp_path / 'end2end.onnx'
+    export_onnx(model, path, SIZE)
+
+    sample, outputs = both(model, path, other_image())
+    deployed = task_of(model, SIZE)
+    found = deployed.differences(sample, outputs)
+    assert all(value <= deployed.tolerance[name] / 10 for name, value in found.items()), found
+    answers = outputs.get('labels', outputs.get('output'))
+    assert len(np.unique(answers[answers >= 0])) > 2
+    assert [file.name for file in tmp_path.iterdir()] == ['end2end.onnx']
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+    graph = onnx.load(path).graph
+    assert {node.domain for node in graph.node} == {''}
+    assert not {'GridSample', 'GatherElements', 'CumSum'} & {node.op_type for node in graph.node}
+    shapes = [
+        [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.output)
+    ]
+    count = getattr(deployed, 'count', 0)
+    expected = [[1, count, 5], [1, count]] if count else [[1, 1, *SIZE]]
+    assert shapes == [[1, 3, *SIZE], *expected]
+
+
+@pytest.fixture(scope='module')
+def pspnet(saliency):
+    return small_model('PSPNet', dict(scale=0.5, saliency=saliency))
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'error', 'message'),
+    [
+        (dict(opset=20), ValueError, "GridSample .* 'nearest'"),
+        (dict(size=(128,)), ValueError, r'\(h, w\)'),
+        (dict(path='end2end.pt'), ValueError, 'end in .onnx'),
+        (dict(path='there.onnx'), FileExistsError, 'remove it'),
+        (dict(path='nowhere/end2end.onnx'), FileNotFoundError, 'no folder'),
+        (dict(verify=np.zeros((64, 64, 3), np.uint8)), ValueError, r'\(128, 192, 3\)'),
+        (dict(verify=np.zeros((*SIZE, 3))), ValueError, 'float64'),
+    ],
+)
+def test_wrong_arguments(arguments, error, message, pspnet, tmp_path):
+    (tmp_path / 'there.onnx').write_text('mine')
+    arguments = {'path': 'end2end.onnx', 'size': SIZE, **arguments}
+    arguments['path'] = tmp_path / arguments['path']
+    with pytest.raises(error, match=message):
+        export_onnx(pspnet, **arguments)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ['mine']
+
+
+def test_an_old_torch(pspnet, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, '__version__', '2.0.1')
+    with pytest.raises(ImportError, match=r'torch 2\.9 or newer, not 2\.0\.1'):
+        export_onnx(pspnet, tmp_path / 'end2end.onnx', SIZE)
+
+
+@pytest.mark.parametrize(
+    ('family', 'changes', 'message'),
+    [
+        ('RetinaNet', {'test_cfg.nms.type': 'soft_nms'}, 'no counterpart in ONNX'),
+        ('PSPNet', {'test_cfg.mode': 'slide'}, "mode='whole'"),
+        (
+            'RetinaNet',
+            {
+                'data_preprocessor.zoom.saliency': dict(
+                    type='lzu_mm.TemporalSaliency', _delete_=True
+                )
+            },
+            'TemporalSaliency looks at every image anew',
+        ),
+    ],
+)
+def test_models_that_have_no_counterpart(family, changes, message, saliency, tmp_path):
+    zoom = None if 'test_cfg.mode' in changes else dict(scale=0.5, saliency=saliency)
+    model = small_model(family, zoom, excited=False, **changes)
+    with pytest.raises(ValueError, match=message):
+        export_onnx(model, tmp_path / 'end2end.onnx', SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_operation_that_stands_in_the_way_is_named(pspnet, tmp_path):
+    model = copy.deepcopy(pspnet)
+    head, forward = model.decode_head, model.decode_head.forward
+    head.forward = lambda levels: forward(levels) if (levels[-1] > 0).any() else levels[-1]
+    with pytest.raises(ExportError, match=r'(?s)EncoderDecoder cannot be traced.*data-dependent'):
+        export_onnx(model, tmp_path / 'end2end.onnx', SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rewrites_are_undone_whatever_happens():
+    module = sys.modules['mmdet.models.dense_heads.base_dense_head']
+    stock = mmcv.ops.batched_nms
+    head = small_model('RetinaNet', excited=False).bbox_head
+    cfg, predict = head.test_cfg, mmdet.models.YOLOXHead.predict_by_feat
+
+    def fail():
+        with rewrites.static_detector(head, 100):
+            assert module.batched_nms is not stock
+            assert head.test_cfg.min_bbox_size == -1
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert module.batched_nms is stock
+    assert head.test_cfg is cfg and cfg.min_bbox_size == 0
+    assert mmdet.models.YOLOXHead.predict_by_feat is predict
+
+
+def test_static_forms_agree_with_stock_functions(generator):
+    scores = torch.rand(50, 7, generator=generator)
+    priors = torch.arange(50)
+    for topk in (20, 1000):
+        expected = mmdet.models.utils.filter_scores_and_topk(scores, 0.6, topk, dict(prior=priors))
+        found = rewrites.static_topk(scores, 0.6, topk, dict(prior=priors))
+        kept = found[0] > 0
+        assert len(kept) == min(topk, 350) and kept.sum() == len(expected[0])
+        for one, other in zip(found[:3], expected[:3]):
+            assert torch.equal(one[kept], other)
+        assert torch.equal(found[3]['prior'][kept], expected[3]['prior'])
+    image = torch.rand(3, 30, 47, generator=generator)
+    for divisor in (1, 16):
+        expected = mmengine.model.stack_batch([image], divisor, 5)
+        assert torch.equal(rewrites.static_stack([image], divisor, 5), expected)
+
+
+def test_a_file_that_differs_is_refused(pspnet, tmp_path, monkeypatch):
+    class Program:
+        model = types.SimpleNamespace(metadata_props={})
+
+        def save(self, path):
+            node = onnx.helper.make_node('ReduceMax', ['input'], ['output'], axes=[1], keepdims=1)
+            ends = [
+                onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, (1, count, *SIZE))
+                for name, count in (('input', 3), ('output', 1))
+            ]
+            graph = onnx.helper.make_graph([node], 'wrong', ends[:1], ends[1:])
+            opset = onnx.helper.make_opsetid('', 17)
+            onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+
+    monkeypatch.setattr('lzu_mm.deploy.export._trace', lambda *_: Program())
+    with pytest.raises(ExportError, match=r"differs from test_step: \{'other labels': [01]"):
+        export_onnx(pspnet, tmp_path / 'end2end.onnx', SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+BOXES = np.array([[0, 0, 10, 10, 0.9], [20, 0, 40, 10, 0.7], [0, 30, 10, 60, 0.5]], np.float32)
+
+
+def test_lists_of_boxes_are_compared_whatever_their_order():
+    def compare(boxes, labels):
+        return _match(BOXES, np.array([1, 2, 1]), boxes, np.array(labels), Detector.tolerance)
+
+    assert compare(BOXES, [1, 2, 1]) == {'boxes (px)': 0, 'scores': 0, 'missing': 0}
+    assert compare(BOXES[[1, 0, 2]], [2, 1, 1])['missing'] == 0
+    near = compare(BOXES + 1e-4, [1, 2, 1])
+    assert near == pytest.approx({'boxes (px)': 1e-4, 'scores': 1e-4, 'missing': 0}, abs=2e-6)
+    assert compare(BOXES, [1, 1, 1])['missing'] == 2  # one of each list
+    assert compare(BOXES + np.eye(5)[2], [1, 2, 1])['missing'] > 0
+    assert compare(BOXES[1:], [2, 1])['missing'] == 1
+    assert compare(BOXES[:2], [1, 2])['missing'] == 0  # the worst may be cut off
+
+
+def test_files_take_the_place_of_models(saliency, tmp_path):
+    """Boxes come back in pixels of the original; what the file was not made for is refused."""
+    model = small_model('RetinaNet', dict(scale=0.5, saliency=saliency), **NARROW)
+    model.dataset_meta = dict(classes=('car', 'sign'), palette=[(0, 0, 142), (220, 220, 0)])
+    path = tmp_path / 'end2end.onnx'
+    export_onnx(model, path, SIZE)
+    image = torch.from_numpy(np.ascontiguousarray(other_image().transpose(2, 0, 1)))
+
+    def batch(image=image, **metainfo):
+        metainfo = dict(dict(ori_shape=(256, 240), scale_factor=(0.8, 0.5)), **metainfo)
+        sample = DetDataSample(metainfo=dict(img_shape=SIZE, img_id=0, **metainfo))
+        return dict(inputs=[image], data_samples=[sample])
+
+    file = OnnxModel(path)
+    assert file.dataset_meta == dict(classes=['car', 'sign'], palette=[[0, 0, 142], [220, 220, 0]])
+    assert file.metadata['names'] == "{0: 'car', 1: 'sign'}"
+    assert file.metadata['imgsz'] == '[128, 192]' and file.metadata['task'] == 'detect'
+    data = batch()
+    with torch.no_grad():
+        expected = model.test_step(batch())[0].pred_instances
+    for runner in (file, copy.deepcopy(file)):
+        found = runner.test_step(data)[0].pred_instances
+        assert len(expected) > 20
+        for key in ('bboxes', 'scores', 'labels'):
+            torch.testing.assert_close(found[key], expected[key], atol=1e-3, rtol=0)
+    assert 'pred_instances' not in data['data_samples'][0]
+
+    with pytest.raises(ValueError, match=r'shape \(3, 128, 192\), got uint8 of \(3, 64, 192\)'):
+        file.test_step(batch(image[:, ::2]))
+    with pytest.raises(ValueError, match='got float32'):
+        file.run(image.float())
+    with pytest.raises(ValueError, match='flipped'):
+        file.test_step(batch(flip=True, flip_direction='horizontal'))
+    padded = image.clone()
+    padded[:, 64:] = 0
+    with pytest.raises(ValueError, match=r'shows its original at \(64, 192\)'):
+        file.test_step(batch(padded, ori_shape=(128, 240)))
+    with pytest.raises(ValueError, match="mode must be 'predict'"):
+        file([image], mode='loss')
+
+
+def test_foreign_files_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no file'):
+        OnnxModel(tmp_path / 'end2end.onnx')

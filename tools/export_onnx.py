@@ -1,0 +1,130 @@
+#!/usr/bin/env python
+r"""Write a model as one ONNX file, from the image that the pipeline hands over to results.
+
+The file is compared with PyTorch before it gets its name. It needs the extra: pip install
+"lzu_mm[deploy]". Examples:
+    python tools/export_onnx.py CONFIG CHECKPOINT --size 1200 1920 --out end2end.onnx
+    python tools/export_onnx.py CONFIG CHECKPOINT --size 800 1360 --out end2end.onnx --image a.jpg
+"""
+
+import os.path as osp
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+from mmengine.config import Config, DictAction
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
+
+from lzu_mm.deploy import ExportError, export_onnx
+from lzu_mm.engine import allow_mmengine_checkpoints
+
+
+def parse_args() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='the config of the model')
+    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        required=True,
+        metavar=('H', 'W'),
+        help='the size of the images that the file takes: what the test pipeline hands over, before'
+        ' the zoom',
+    )
+    parser.add_argument('--out', type=Path, required=True, help='the new file, .onnx')
+    parser.add_argument('--opset', type=int, default=18, help='of ONNX, 18 or 19 (default: 18)')
+    parser.add_argument(
+        '--image', help='an image of that size to compare on (default: one that is drawn)'
+    )
+    parser.add_argument(
+        '--no-verify', action='store_true', help='do not compare the file with PyTorch'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='overrides of the config',
+    )
+    return parser.parse_args()
+
+
+def check_args(args: Namespace) -> None:
+    """Refuse what would fail later, or overwrite a file."""
+    for path in (args.config, args.checkpoint, args.image):
+        if path and '://' not in path and not osp.isfile(path):
+            raise SystemExit(f'error: there is no file {path}')
+    if args.out.exists():
+        raise SystemExit(f'error: --out {args.out} exists; remove it or choose another name')
+    if args.image and args.no_verify:
+        raise SystemExit('error: --image is what to compare on: leave out --no-verify')
+
+
+def build_model(args: Namespace) -> Any:
+    """The model of the config with the weights of the checkpoint, all of them and no others."""
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    if cfg.get('default_scope') is None:
+        raise SystemExit(f"error: {args.config} sets no default_scope ('mmdet', 'mmseg')")
+    __import__(f'{cfg.default_scope}.utils', fromlist=['utils']).register_all_modules(False)
+    init_default_scope(cfg.default_scope)
+    model: Any = MODELS.build(cfg.model)
+    allow_mmengine_checkpoints()
+    try:
+        checkpoint = load_checkpoint(model, args.checkpoint, map_location='cpu', strict=True)
+    except RuntimeError as error:
+        raise SystemExit(
+            f'error: {args.checkpoint} is not of the model in {args.config}: {error}'
+        ) from error
+    model.cfg = cfg
+    model.dataset_meta = dataset_meta(cfg, checkpoint)
+    return model
+
+
+def dataset_meta(cfg: Config, checkpoint: dict) -> dict:
+    """Classes and palette: as the checkpoint says, or else the test dataset of the config."""
+    meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+    if meta:
+        return {key.lower(): value for key, value in meta.items()}
+    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    if 'type' not in dataset:
+        return {}
+    return {**DATASETS.get(dataset['type']).METAINFO, **dataset.get('metainfo', {})}
+
+
+def read_image(args: Namespace) -> Union[np.ndarray, bool]:
+    """What to compare on."""
+    if not args.image:
+        return not args.no_verify
+    import mmcv
+
+    image = mmcv.imread(args.image)
+    if image.shape[:2] != tuple(args.size):
+        raise SystemExit(f'error: {args.image} is of {image.shape[:2]}, not of --size {args.size}')
+    return image
+
+
+def main() -> None:
+    """Export."""
+    args = parse_args()
+    check_args(args)
+    image = read_image(args)
+    model = build_model(args)
+    try:
+        found = export_onnx(model, args.out, tuple(args.size), args.opset, image)
+    except (ExportError, ImportError, OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+    for name, value in found.items():
+        print(f'largest difference to test_step, {name}: {value:.3g}')
+    print(f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB')
+
+
+if __name__ == '__main__':
+    main()
