@@ -20,7 +20,7 @@ from torch import Tensor
 __all__ = ['SourceFrame', 'flipped_dims', 'name_of', 'scale_factor', 'source_frames']
 
 Size = Sequence[float]
-_FLIPPED_DIMS = {'horizontal': (-1,), 'vertical': (-2,), 'diagonal': (-2, -1)}
+FLIPPED_DIMS = {'horizontal': (-1,), 'vertical': (-2,), 'diagonal': (-2, -1)}
 # Resizes round to whole pixels.
 _ROUNDING = 2
 # What two resizes in a row make of the aspect, and what does not matter to a map.
@@ -125,7 +125,7 @@ def flipped_dims(metainfo: Mapping[str, Any]) -> tuple[int, ...]:
     """The axes along which an image was flipped, counted from the last; none if it was not."""
     if not metainfo.get('flip', False):
         return ()
-    return _FLIPPED_DIMS[metainfo.get('flip_direction') or 'horizontal']
+    return FLIPPED_DIMS[metainfo.get('flip_direction') or 'horizontal']
 
 
 def _frame_of(metainfo: Mapping[str, Any], image: Tensor) -> SourceFrame:

@@ -10,10 +10,14 @@ import inspect
 import re
 from typing import Any, Iterator, Mapping
 
-__all__ = ['is_crop', 'is_moving', 'read_pipelines', 'transform_name']
+__all__ = ['is_crop', 'is_moving', 'read_pipelines', 'refuse_masks', 'transform_name']
 
 _MOVING = re.compile(
     'Mosaic|MixUp|Affine(?!Resize)|ShiftScale|RandomShift|Expand|Rot(ate|Flip)|Shear|Translate'
+)
+MASKS_STAY = (
+    "zoom.labels='warped' moves boxes, not instance masks: set with_mask=False for LoadAnnotations "
+    "in the training pipeline, or set zoom.labels='resized' and unzoom the features"
 )
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -47,17 +51,39 @@ def read_pipelines(reader: str) -> bool:
         ValueError: If a pipeline crops or moves the content of images, or flips them without
             noting it.
     """
+    settings = _transforms_of_runner()
+    for setting, transforms in settings.items():
+        _refuse_moved(reader, setting, transforms)
+        _refuse_unnoted_flip(reader, setting, transforms)
+    return bool(settings)
+
+
+def refuse_masks() -> None:
+    """Refuse instance masks in the training of the runner that is building the model, if any.
+
+    Raises:
+        ValueError: If a pipeline loads them.
+    """
+    for setting, transforms in _transforms_of_runner().items():
+        # At test, labels stay as they are.
+        is_training = setting in ('train_dataloader', 'custom_hooks')
+        if is_training and any(map(_loads_masks, transforms)):
+            raise ValueError(f'{MASKS_STAY} ({setting})')
+
+
+def _loads_masks(transform: Mapping[str, Any]) -> bool:
+    return bool(transform.get('with_mask', 'LoadPanopticAnn' in transform_name(transform)))
+
+
+def _transforms_of_runner() -> dict[str, list[Mapping[str, Any]]]:
+    """The transforms in each setting of the runner that is building the model; none without it."""
     arguments = _runner_arguments()
     if arguments is None:
-        return False
+        return {}
     datasets = {name: _dataset(arguments.get(name)) for name in _LOADERS}
     hooks = arguments.get('custom_hooks') or []
     datasets['custom_hooks'] = [h.get('switch_pipeline') for h in hooks if isinstance(h, Mapping)]
-    for setting, dataset in datasets.items():
-        transforms = list(_transforms(dataset))
-        _refuse_moved(reader, setting, transforms)
-        _refuse_unnoted_flip(reader, setting, transforms)
-    return True
+    return {setting: list(_transforms(dataset)) for setting, dataset in datasets.items()}
 
 
 def _refuse_moved(reader: str, setting: str, transforms: list[Mapping[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from copy import deepcopy
 
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
 from mmengine.registry import METRICS
 from mmengine.runner import Runner
 
@@ -140,6 +141,18 @@ def dump_predictions(runner: Runner, scope: str, path: str) -> None:
     runner.test_evaluator.metrics.append(metric)
 
 
+def explain_missing_pictures(cfg: Config, folder: str) -> None:
+    """Say why MMDetection3D has left a folder for pictures empty, if it has."""
+    if osp.isdir(folder) and os.listdir(folder):
+        return
+    lowest = cfg.default_hooks.visualization.get('score_thr', 0.3)
+    print(
+        f'no pictures in {folder}: MMDetection3D writes none of an image without a prediction of a '
+        f'score above {lowest}. Lower --score-thr (and model.test_cfg.score_thr, below which heads '
+        'drop boxes), or train for longer'
+    )
+
+
 def main() -> None:
     """Test."""
     args = parse_args()
@@ -163,6 +176,8 @@ def main() -> None:
     if pickled:
         dump_predictions(runner, cfg.default_scope, args.out)
     runner.test()
+    if args.show_dir and cfg.default_scope == 'mmdet3d' and is_main_process():
+        explain_missing_pictures(cfg, args.show_dir)
 
 
 if __name__ == '__main__':

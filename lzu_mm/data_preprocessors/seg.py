@@ -27,6 +27,7 @@ class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
     zoom that changes the size: batches are padded to their largest zoomed image instead.
     """
 
+    maps_fit = True
     size: Any
     test_cfg: Any
 

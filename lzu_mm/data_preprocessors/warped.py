@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor
 
+from ..pipelines import MASKS_STAY
 from ..warps import Warp
 from ..warps.base import pixel_positions
 from ..warps.zoom import zoom_grid, zoomed_content
@@ -78,10 +79,7 @@ def warp_instances(instances: BaseDataElement, warp: ContentWarp) -> None:
         ValueError: If the instances have masks.
     """
     if 'masks' in instances:
-        raise ValueError(
-            "zoom.labels='warped' moves boxes, not instance masks: remove with_mask from the "
-            "pipeline, or set zoom.labels='resized' and unzoom the features"
-        )
+        raise ValueError(MASKS_STAY)
     if 'bboxes' in instances:
         instances.bboxes = warp_boxes(
             instances.bboxes, warp.warp, warp.zoomed_content, inverse=True

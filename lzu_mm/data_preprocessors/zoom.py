@@ -24,12 +24,13 @@ from ..link import (
     refuse_unused_zoom,
     running_models,
 )
-from ..pipelines import read_pipelines
+from ..pipelines import read_pipelines, refuse_masks
 from ..registry import MODELS
 from ..saliency import BaseSaliency
 from ..saliency.estimation.magnification import same_aspect
 from ..warps import Warp, saliency_to_warp, zoom_image
 from ..warps.zoom import zoomed_content
+from .faults import refuse_faults
 from .settings import ZoomSettings
 from .unsupported import refuse_nested, refuse_unsupported
 from .warped import ContentWarp
@@ -52,6 +53,9 @@ class ZoomMixin(BaseDataPreprocessor):
             be zoomed.
     """
 
+    # Whether label maps have the size of their image.
+    maps_fit = False
+
     def __init__(self, *args: Any, zoom: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         refuse_unused_zoom()
@@ -70,6 +74,8 @@ class ZoomMixin(BaseDataPreprocessor):
             )
         self.zoom = ZoomSettings(**zoom)
         refuse_nested(self.zoom.labels)
+        if self.zoom.labels == 'warped':
+            refuse_masks()
         self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
         self._check_images()
         whole = [m for m in self.saliency.modules() if getattr(m, 'of_whole_images', False)]
@@ -99,6 +105,7 @@ class ZoomMixin(BaseDataPreprocessor):
         """
         self._warn_if_unlinked()
         self._pave_way_home()
+        refuse_faults(self.get_images(data), data.get('data_samples'), training, self.maps_fit)
         data = self.cast_data(data)
         images = list(self.get_images(data))
         samples = data.get('data_samples')

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
 from mmengine.registry import MODELS
 from mmengine.structures import InstanceData, PixelData
 
@@ -168,16 +169,8 @@ def test_what_cannot_follow_is_refused(zoom):
         MODELS.build(dict(type='lzu_mm.ZoomDet3DDataPreprocessor', zoom=zoom))
     data = detection_batch(1)
     module = preprocessor(zoom)
-    data['data_samples'][0].gt_instances.masks = _Masks()
+    size = data['inputs'][0].shape[1:]
+    masks = BitmapMasks(np.zeros((4, *size), np.uint8), *size)
+    data['data_samples'][0].gt_instances.masks = masks
     with pytest.raises(ValueError, match=r"masks.*zoom\.labels='resized'"):
         module(data, True)
-
-
-class _Masks(list):
-    """Masks that can be resized."""
-
-    def __init__(self):
-        super().__init__([0] * 4)
-
-    def resize(self, size):
-        return self

@@ -73,12 +73,33 @@ def test_processes_draw_alike_whatever_their_seeds():
     assert 4 < sum(drawn[0]) < 16
 
 
-def test_a_skipped_batch_has_no_edges_to_teach():
+def segmentor_with_edges():
     scoped('mmseg')
     zoom = dict(size=(64, 96), saliency=LEARNED, labels='warped', train_prob=0.5)
     config = zoomed_config(stock_config('pspnet'), 'pspnet', zoom, neck=False)
     config.auxiliary_head = [config.auxiliary_head, dict(type='lzu_mm.SaliencyEdgeHead')]
-    model = build(dict(config, _scope_='mmseg')).train()
+    return build(dict(config, _scope_='mmseg')).train()
+
+
+def test_edges_are_taught_under_ddp_in_batches_that_are_zoomed(group):
+    model = segmentor_with_edges()
+    wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
+    optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), 1e-4))
+    head = model.data_preprocessor.saliency.head.weight
+    learned = {}
+    for step in range(8):
+        before = head.detach().clone()
+        losses = wrapped.train_step(batch('pspnet', [(64, 96)] * 2, seed=step), optimizer)
+        skipped = model.data_preprocessor.link.batch.skipped
+        assert (float(losses['aux_1.loss_edge']) == 0) is skipped
+        learned.setdefault(skipped, []).append(not torch.equal(head, before))
+    # A batch that is left out teaches the saliency nothing, not even through DDP's reducer.
+    assert not any(learned[True])
+    assert all(learned[False])
+
+
+def test_a_skipped_batch_has_no_edges_to_teach():
+    model = segmentor_with_edges()
     data = batch('pspnet', [(64, 96)] * 2)
     found = {}
     for _ in range(8):

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from .launching import ROOT, call, free_port, succeed
 
@@ -68,6 +69,27 @@ def test_two_processes_test_every_image_once(trained, mini_street, tmp_path):
     )  # fmt: skip
     predictions = pickle.loads(out.read_bytes())
     assert sorted(prediction['img_id'] for prediction in predictions) == [0, 1, 2]
+
+
+def test_what_learns_where_to_look_trains_with_the_defaults_of_ddp(mini_street, tmp_path):
+    # No box is left in any image, so that no map depends on what is learned.
+    config = CONFIG.replace('uniform_retinanet', 'lzu-learned-kde_retinanet').format(root=ROOT)
+    (tmp_path / 'save_each_rank.py').write_text(HOOK)
+    (tmp_path / 'config.py').write_text(config)
+    succeed(
+        'dist_train.sh', tmp_path / 'config.py', 2, '--work-dir', tmp_path, '--cfg-options',
+        'model.data_preprocessor.zoom.saliency.drop_prob=1.0', 'val_dataloader=None',
+        'val_cfg=None', 'val_evaluator=None',
+        mini_street=mini_street, PYTHONPATH=str(tmp_path), PORT=free_port(),
+        CUDA_VISIBLE_DEVICES='',
+    )  # fmt: skip
+    assert not Config.fromfile(tmp_path / 'config.py', import_custom_modules=False).get(
+        'find_unused_parameters'
+    )
+    first, second = (torch.load(tmp_path / f'rank{rank}_1.pth')[1] for rank in (0, 1))
+    learned = [name for name in first if 'saliency.theta' in name]
+    assert len(learned) == 2
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.fixture

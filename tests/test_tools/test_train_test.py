@@ -194,6 +194,13 @@ def test_mono_3d_detection(data, tmp_path):
     predictions = pickle.loads(out.read_bytes())
     assert 'bboxes_3d' in predictions[0]['pred_instances_3d']
     assert len(list(pictures.iterdir())) == len(predictions)
+    output = succeed(
+        'test.py', FCOS3D, work_dir / 'epoch_1.pth', '--show-dir', tmp_path / 'none',
+        '--score-thr', 1, *common,
+        mini_street=data,
+    )  # fmt: skip
+    assert f'no pictures in {tmp_path / "none"}' in output
+    assert 'above 1.0. Lower --score-thr' in output
 
 
 STOCK = """

@@ -4,5 +4,3 @@ _base_ = './adaptive.py'
 zoom = dict(saliency=dict(type='lzu_mm.LearnedKDE'))
 
 learned_slowly = dict(custom_keys={'saliency.theta': dict(lr_mult=0.005, decay_mult=0)})
-# Images whose boxes are all dropped leave them without a gradient.
-find_unused_parameters = True
