@@ -94,9 +94,10 @@ def dataset_meta(cfg: Config, checkpoint: dict) -> dict:
     dataset = cfg.get('test_dataloader', {}).get('dataset', {})
     while 'dataset' in dataset:
         dataset = dataset['dataset']
-    if 'type' not in dataset:
-        return {}
-    return {**DATASETS.get(dataset['type']).METAINFO, **dataset.get('metainfo', {})}
+    kind = dataset.get('type')
+    if isinstance(kind, str):
+        kind = DATASETS.get(kind if '.' in kind else f'{cfg.default_scope}.{kind}')
+    return {**getattr(kind, 'METAINFO', {}), **dataset.get('metainfo', {})}
 
 
 def read_image(args: Namespace) -> Union[np.ndarray, bool]:

@@ -24,6 +24,7 @@ from ..warps.unzoom import area_weights, cells_beyond, unzoom_grid
 from ..warps.zoom import zoom_axes, zoom_grid, zoom_taps
 
 __all__ = [
+    'Constants',
     'UnzoomByGrid',
     'UnzoomByProducts',
     'ZoomByGrid',
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 
-class _Constants(nn.Module):
+class Constants(nn.Module):
     """Holds tensors that become constants of the graph."""
 
     def __init__(self, **tensors: Tensor | None) -> None:
@@ -42,7 +43,7 @@ class _Constants(nn.Module):
             self.register_buffer(name, tensor, persistent=False)
 
 
-class ZoomByRows(_Constants):
+class ZoomByRows(Constants):
     """Weighted sums of rows, then of columns, which a transpose makes rows.
 
     Args:
@@ -64,7 +65,7 @@ class ZoomByRows(_Constants):
         return _weigh_rows(lines.transpose(1, 2), self.column, self.column_share).transpose(1, 2)
 
 
-class ZoomByGrid(_Constants):
+class ZoomByGrid(Constants):
     """Samples at a grid (1, h, w, 2)."""
 
     def __init__(self, grid: Tensor) -> None:
@@ -76,7 +77,7 @@ class ZoomByGrid(_Constants):
         return _sample(image[None].float(), self.grid)[0]
 
 
-class UnzoomByProducts(_Constants):
+class UnzoomByProducts(Constants):
     """Multiplies by a matrix for each axis.
 
     Args:
@@ -111,7 +112,7 @@ class UnzoomByProducts(_Constants):
         return torch.where(self.beyond, feature, unzoomed)
 
 
-class UnzoomByGrid(_Constants):
+class UnzoomByGrid(Constants):
     """Samples at a grid (1, h, w, 2)."""
 
     def __init__(self, grid: Tensor) -> None:

@@ -16,11 +16,11 @@ import torch
 from mmengine.utils import digit_version
 from torch import Tensor
 
-from ..data_preprocessors import ZoomMixin
+from ..data_preprocessors import ZoomMixin, warped
 from ..data_preprocessors.warped import ContentWarp
 from ..link import ZoomedBatch
 from ..necks import UnzoomNeck
-from .constants import folded_unzoom, folded_zoom
+from .constants import Constants, folded_unzoom, folded_zoom
 from .metadata import metadata_of
 from .rewrites import attribute
 from .tasks import Deployed, task_of
@@ -160,6 +160,7 @@ def _fold(deployed: Deployed, image: Tensor) -> tuple[Any, torch.nn.ModuleDict]:
             stack.enter_context(attribute(preprocessor, '_zoom', zoom))
         for neck in _necks(deployed.model):
             stack.enter_context(attribute(neck, '_unzoom', _noting(neck, parts)))
+        stack.enter_context(attribute(warped, '_home_grid', _noting_way_home(parts)))
         return deployed.predict(image), parts
 
 
@@ -171,6 +172,17 @@ def _noting(neck: UnzoomNeck, parts: torch.nn.ModuleDict) -> Any:
         return stock_unzoom(feature, batch)
 
     return unzoom
+
+
+def _noting_way_home(parts: torch.nn.ModuleDict) -> Any:
+    stock_grid = warped._home_grid
+
+    def home_grid(values: Tensor, *args: Any) -> Tensor:
+        grid = stock_grid(values, *args)
+        parts[_home(values)] = Constants(grid=grid)
+        return grid
+
+    return home_grid
 
 
 def _refuse_changing(preprocessor: ZoomMixin, batch: dict[str, Any]) -> None:
@@ -189,6 +201,10 @@ def _necks(model: torch.nn.Module) -> list[UnzoomNeck]:
 
 def _level(feature: Tensor) -> str:
     return f'unzoom {feature.shape[2]}x{feature.shape[3]}'
+
+
+def _home(values: Tensor) -> str:
+    return f'home {values.shape[-2]}x{values.shape[-1]}'
 
 
 def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict, opset: int) -> Any:
@@ -217,6 +233,9 @@ def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict, opset:
                     ),
                 )
             )
+        stack.enter_context(
+            attribute(warped, '_home_grid', lambda values, *_: parts[_home(values)].grid)
+        )
         stack.enter_context(deployed.static())
         try:
             program = torch.export.export(deployed, (image,), strict=False)

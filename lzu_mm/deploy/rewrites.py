@@ -156,7 +156,7 @@ def static_detector(head: Any, count: int) -> Iterator[None]:
         enter(replaced(batched_nms, static_nms))
         enter(attribute(YOLOXHead, 'predict_by_feat', static_yolox))
         # Stock heads look whether any box is too small; static_nms gives these a score of 0.
-        enter(attribute(head, 'test_cfg', _without_smallest(cfg)))
+        enter(attribute(head, 'test_cfg', type(cfg)(cfg, min_bbox_size=-1)))
         yield
 
 
@@ -179,9 +179,3 @@ def check_nms(nms: Any) -> None:
             'iou_threshold and class_agnostic has. Set model.test_cfg.nms to '
             "dict(type='nms', iou_threshold=…)"
         )
-
-
-def _without_smallest(cfg: Any) -> Any:
-    cfg = cfg.copy()
-    cfg['min_bbox_size'] = -1
-    return cfg

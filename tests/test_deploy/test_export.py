@@ -1,8 +1,11 @@
 """Files of small stock models give what test_step gives; what cannot be exported is refused."""
 
 import copy
+import re
+import subprocess
 import sys
 import types
+from pathlib import Path
 
 import mmcv.ops
 import mmdet.models
@@ -46,9 +49,15 @@ def both(model, path, image):
         return deployed.predict(batch[None]), OnnxModel(path).run(batch)
 
 
-@pytest.mark.parametrize('family', ['RetinaNet', 'FCOS', 'YOLOX', 'RTMDet', 'PSPNet', 'SegFormer'])
-def test_a_file_gives_what_test_step_gives(family, saliency, tmp_path):
-    model = small_model(family, dict(scale=0.5, saliency=saliency))
+FAMILIES = ['RetinaNet', 'FCOS', 'YOLOX', 'RTMDet', 'PSPNet', 'SegFormer']
+
+
+@pytest.mark.parametrize(
+    ('family', 'labels'),
+    [*((family, 'resized') for family in FAMILIES), ('RetinaNet', 'warped'), ('PSPNet', 'warped')],
+)
+def test_a_file_gives_what_test_step_gives(family, labels, saliency, tmp_path):
+    model = small_model(family, dict(scale=0.5, saliency=saliency, labels=labels))
     before = copy.deepcopy(model.state_dict())
     path = tmp_path / 'end2end.onnx'
     export_onnx(model, path, SIZE)
@@ -64,7 +73,8 @@ def test_a_file_gives_what_test_step_gives(family, saliency, tmp_path):
 
     graph = onnx.load(path).graph
     assert {node.domain for node in graph.node} == {''}
-    assert not {'GridSample', 'GatherElements', 'CumSum'} & {node.op_type for node in graph.node}
+    if labels == 'resized':
+        assert not {'GridSample', 'GatherElements'} & {node.op_type for node in graph.node}
     shapes = [
         [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.output)
@@ -212,12 +222,19 @@ def test_lists_of_boxes_are_compared_whatever_their_order():
     assert compare(BOXES[:2], [1, 2])['missing'] == 0  # the worst may be cut off
 
 
-def test_files_take_the_place_of_models(saliency, tmp_path):
-    """Boxes come back in pixels of the original; what the file was not made for is refused."""
+@pytest.fixture(scope='module')
+def signs(saliency, tmp_path_factory):
+    """A model of two classes, and its file."""
     model = small_model('RetinaNet', dict(scale=0.5, saliency=saliency), **NARROW)
     model.dataset_meta = dict(classes=('car', 'sign'), palette=[(0, 0, 142), (220, 220, 0)])
-    path = tmp_path / 'end2end.onnx'
+    path = tmp_path_factory.mktemp('signs') / 'end2end.onnx'
     export_onnx(model, path, SIZE)
+    return model, path
+
+
+def test_files_take_the_place_of_models(signs):
+    """Boxes come back in pixels of the original; what the file was not made for is refused."""
+    model, path = signs
     image = torch.from_numpy(np.ascontiguousarray(other_image().transpose(2, 0, 1)))
 
     def batch(image=image, **metainfo):
@@ -256,3 +273,22 @@ def test_files_take_the_place_of_models(saliency, tmp_path):
 def test_foreign_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='no file'):
         OnnxModel(tmp_path / 'end2end.onnx')
+
+
+def test_the_program_of_the_docs_runs_with_numpy_and_onnxruntime_alone(signs):
+    model, path = signs
+    guide = (Path(__file__).parents[2] / 'docs' / 'deploy.md').read_text()
+    program = next(b for b in re.findall(r'```python\n(.*?)```', guide, re.S) if 'Session' in b)
+    assert len([line for line in program.splitlines() if line]) <= 20
+    np.save(path.parent / 'image.npy', other_image())
+    others = 'torch', 'mmengine', 'mmdet', 'lzu_mm', 'cv2'
+    command = f'import sys\nsys.modules.update(dict.fromkeys({others}))\n{program}'
+    printed = subprocess.run(
+        [sys.executable, '-c', command], cwd=path.parent, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    found = both(model, path, other_image())[0].pred_instances
+    assert len(printed) == (found.scores >= 0.3).sum() > 10
+    x1, y1, x2, y2 = found.bboxes[0].tolist()
+    name = ('car', 'sign')[int(found.labels[0])]
+    box = f'({x1:.0f}, {y1:.0f}) to ({x2:.0f}, {y2:.0f})'
+    assert printed[0] == f'{name} {float(found.scores[0]):.2f}: {box}'

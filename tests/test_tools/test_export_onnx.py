@@ -1,6 +1,7 @@
 """tools/export_onnx.py, and that tools/test.py evaluates what it writes."""
 
 import pickle
+import runpy
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from lzu_mm.saliency import save_saliency
 
+from ..models import scoped
 from .launching import ROOT, call, succeed
 
 pytest.importorskip('onnx')
@@ -76,3 +78,14 @@ def test_what_cannot_work_is_said_before_a_file_is_written(data, checkpoint, tmp
     process = call('export_onnx.py', CONFIG, checkpoint, *size[:-1], other, mini_street=data)
     assert f'error: --out {other} exists' in process.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ['other.pth']
+
+
+def test_classes_of_checkpoints_that_name_none_are_those_of_the_dataset():
+    dataset_meta = runpy.run_path(str(ROOT / 'tools' / 'export_onnx.py'))['dataset_meta']
+    scoped('mmdet')
+    cfg = Config.fromstring("_base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'", '.py')
+    assert dataset_meta(cfg, {})['classes'][:2] == ('person', 'bicycle')
+    cfg.test_dataloader.dataset.metainfo = dict(classes=('sign',))
+    assert dataset_meta(cfg, {})['classes'] == ('sign',)
+    named = dict(meta=dict(dataset_meta=dict(CLASSES=('car',))))
+    assert dataset_meta(cfg, named)['classes'] == ('car',)
