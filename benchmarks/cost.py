@@ -23,7 +23,8 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from rich.progress import track
 
-from lzu_mm.engine import allow_mmengine_checkpoints, load_config
+from lzu_mm.engine import check_weights, load_config, read_checkpoint
+from lzu_mm.files import check_writable, replacing
 from report.environment import describe_machine
 from report.tables import markdown
 from report.write import write_report
@@ -117,7 +118,7 @@ class Candidate:
             # Heads then give few detections, like trained ones, so that NMS takes as long.
             model.init_weights()
         else:
-            allow_mmengine_checkpoints()
+            check_weights(model, read_checkpoint(checkpoint), checkpoint)
             load_checkpoint(model, checkpoint, map_location='cpu')
         self.device = torch.device(args.device)
         self.model = model.to(self.device).eval()
@@ -263,16 +264,21 @@ def main() -> None:
     if args.configs:
         if args.out and args.out.exists():
             raise SystemExit(f'error: --out {args.out} exists; remove it or choose another name')
+        if args.out:
+            check_writable(args.out)
         measured = measure(args)
         print(json.dumps({**measured['settings'], **measured['machine']}))
         print(table(measured['results']))
         if args.out:
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            args.out.write_text(json.dumps(measured, indent=1) + '\n')
+            with replacing(args.out) as draft:
+                draft.write_text(json.dumps(measured, indent=1) + '\n')
     if args.plot:
         write_report(args.plot, latency=[args.out])
         print(f'report with latencies: {args.plot.with_suffix(".md")}, .csv and .png')
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error

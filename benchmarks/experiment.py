@@ -7,19 +7,23 @@ its last checkpoint. Table and picture are redrawn after each run. Examples:
     python benchmarks/experiment.py --results runs.jsonl --render
 """
 
+import ctypes
+import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
 from queue import Queue
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 import torch
 from mmengine.config import Config
@@ -31,6 +35,8 @@ from report.results import Run, append_run, read_runs
 from report.write import write_report
 
 ROOT = Path(__file__).resolve().parents[1]
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+CHILDREN: 'set[subprocess.Popen]' = set()
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,14 @@ def parse_args() -> Namespace:
     for config in args.configs:
         if not config.is_file():
             parser.error(f'no config at {config}')
+    stems: dict[str, Path] = {}
+    for config in args.configs:
+        other = stems.setdefault(config.stem, config)
+        if other.resolve() != config.resolve():
+            parser.error(
+                f'{other} and {config} have one name, by which folders and results are told apart: '
+                'rename one'
+            )
     for option in args.cfg_options:
         if '=' not in option:
             parser.error(f'--cfg-options takes KEY=VALUE, not {option}')
@@ -115,7 +129,7 @@ def jobs_of(args: Namespace) -> 'list[Job]':
     # Runs with different options must not resume from each other's checkpoints.
     suffix = '-' + md5(' '.join(options).encode()).hexdigest()[:8] if options else ''
     suffix += '-amp' * args.amp
-    return [
+    jobs = [
         Job(
             config,
             seed,
@@ -127,11 +141,50 @@ def jobs_of(args: Namespace) -> 'list[Job]':
         for seed in args.seeds
         for config in args.configs
     ]
+    # A config or seed that is named twice is run once.
+    return list({job.folder: job for job in jobs}.values())
+
+
+def claim(job: Job) -> None:
+    """Refuse a folder that holds the training of another config of this name."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    note, path = job.folder / 'config_path', str(job.config.resolve())
+    if note.exists() and note.read_text() != path:
+        raise SystemExit(
+            f'error: {job.folder} holds a training of {note.read_text()}, not of {path}: choose '
+            'another --work-dir'
+        )
+    note.write_text(path)
+
+
+@contextmanager
+def locked(path: Path, what: str) -> 'Iterator[None]':
+    """Hold a file that no other experiment may hold; it is noticed here if it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open('a')
+    except OSError as error:
+        raise SystemExit(f'error: cannot write {what} {path}: {error}') from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f'error: another experiment is writing {what} {path}') from None
+        try:
+            yield
+        finally:
+            if path.exists() and not path.stat().st_size:
+                path.unlink()
+
+
+def die_with_parent() -> None:
+    """In a child on Linux: be killed when the experiment is, however it ends."""
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def call(job: Job, variables: 'dict[str, str]', tool: str, *arguments: str) -> None:
     """Call a tool and log its output; a failure is reported with the end of the log."""
-    job.folder.mkdir(parents=True, exist_ok=True)
     log = job.folder / f'{tool}.log'
     command = [sys.executable, str(ROOT / 'tools' / f'{tool}.py'), str(job.config), *arguments]
     command += ['--cfg-options', f'randomness.seed={job.seed}', *job.options]
@@ -139,7 +192,16 @@ def call(job: Job, variables: 'dict[str, str]', tool: str, *arguments: str) -> N
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
     environment = {**os.environ, 'PYTHONPATH': path, **variables}
     with log.open('a') as output:
-        code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        child = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            preexec_fn=die_with_parent,
+        )
+        CHILDREN.add(child)
+        code = child.wait()
+        CHILDREN.remove(child)
     if code:
         tail = '\n'.join(log.read_text().splitlines()[-15:])
         raise RuntimeError(f'tools/{tool}.py ended with {code}; {log} ends in\n{tail}')
@@ -169,11 +231,14 @@ def test(job: Job, variables: 'dict[str, str]') -> 'dict[str, float]':
     if not files:
         raise RuntimeError(f'tools/test.py left no metrics in {folder}')
     found = json.loads(files[-1].read_text())
-    return {
+    metrics = {
         key: value
         for key, value in found.items()
         if isinstance(value, (int, float)) and key not in ('time', 'data_time')
     }
+    if not metrics:
+        raise RuntimeError(f'the test found no metric: {files[-1]}')
+    return metrics
 
 
 class Grid:
@@ -185,11 +250,14 @@ class Grid:
         for slot in range(args.jobs):
             self.slots.put(slot)
         self.lock = threading.Lock()
+        self.stopped = False
 
     def run(self, job: Job) -> None:
         """Train, test and report."""
         slot = self.slots.get()
         try:
+            if self.stopped:
+                return
             variables = self.variables(slot)
             train_s = train(job, variables)
             run = job.finished(test(job, variables), round(train_s, 1))
@@ -227,6 +295,19 @@ def render(args: Namespace) -> None:
     write_report(args.results, args.metrics, args.latency, baseline, args.decimals)
 
 
+def finished(futures: 'dict[Future[Any], Job]', grid: Grid) -> 'Iterator[Future[Any]]':
+    """Futures as they end; one Ctrl-C, which the children get as well, ends all."""
+    try:
+        yield from as_completed(futures)
+    except KeyboardInterrupt:
+        grid.stopped = True
+        for future in futures:
+            future.cancel()
+        for child in tuple(CHILDREN):
+            child.terminate()
+        raise
+
+
 def run_grid(args: Namespace, jobs: 'list[Job]', console: Console) -> 'list[str]':
     """Run the jobs with a progress bar each; returns the messages of the failed ones."""
     failures: list[str] = []
@@ -250,7 +331,7 @@ def run_grid(args: Namespace, jobs: 'list[Job]', console: Console) -> 'list[str]
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
-        for future in as_completed(futures):
+        for future in finished(futures, grid):
             job = futures[future]
             progress.update(bars[job.folder], completed=100)
             if future.exception() is not None:
@@ -266,11 +347,16 @@ def main() -> None:
     console = Console()
     failures = []
     if not args.render:
-        known = {(*run.variant, run.seed) for run in read_runs(args.results)}
-        jobs = jobs_of(args)
-        missing = [job for job in jobs if (*job.finished().variant, job.seed) not in known]
-        console.print(f'{len(jobs)} runs, {len(jobs) - len(missing)} in {args.results} already')
-        failures = run_grid(args, missing, console)
+        with ExitStack() as locks:
+            locks.enter_context(locked(args.results, 'the results'))
+            known = {(*run.variant, run.seed) for run in read_runs(args.results) if run.metrics}
+            jobs = jobs_of(args)
+            missing = [job for job in jobs if (*job.finished().variant, job.seed) not in known]
+            console.print(f'{len(jobs)} runs, {len(jobs) - len(missing)} in {args.results} already')
+            for job in missing:
+                locks.enter_context(locked(job.folder / '.lock', 'in the folder of'))
+                claim(job)
+            failures = run_grid(args, missing, console)
     if args.results.exists():
         render(args)
         # Not through the console, which would wrap its lines.
@@ -280,4 +366,9 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except ValueError as error:
+        raise SystemExit(f'error: {error}') from error

@@ -19,6 +19,7 @@ from mmengine.utils import track_iter_progress
 from lzu_mm.data_preprocessors import ZoomSettings
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
 from lzu_mm.engine import load_config
+from lzu_mm.files import check_writable
 from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.saliency.estimation.dataset import (
     METHODS,
@@ -160,6 +161,7 @@ def compute(args: Namespace) -> None:
     cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     path = output_path(args, cfg)
+    check_writable(path)
     dataset = build_dataset(args, cfg)
 
     zoom = configured_zoom(cfg.get('model')) or {}
@@ -191,6 +193,12 @@ def compute(args: Namespace) -> None:
         zoom.get('uniform_share', 0.1),
         track=track_iter_progress,
     )
+    if not found.count:
+        raise SystemExit(
+            f'error: {settings["ann_file"] or settings["dataset"]} has no usable label in '
+            f'{len(dataset)} images: nothing to look at. Check the annotations, the classes and '
+            'the size of the boxes'
+        )
     first = next(base_datasets(dataset))
     size = image_size_of(first.get_data_info(0), getattr(first, 'backend_args', None))
     notes = {**settings, **found.notes, 'count': found.count, 'image_size': size}
@@ -206,7 +214,9 @@ def compute(args: Namespace) -> None:
 def print_magnification(found: DatasetSaliency, zoom: dict) -> None:
     """Tell by how much objects get larger than after a uniform resize, and so whether it helps."""
     # Neither scale nor size changes the warp.
-    settings = ZoomSettings(**{**zoom, 'saliency': {}, 'scale': 1.0, 'size': None})
+    settings = ZoomSettings(
+        **{**zoom, 'saliency': dict(type='UniformSaliency'), 'scale': 1, 'size': None}
+    )
     warp = saliency_to_warp(found.map[None, None], **settings.warp_options())
     if len(found.boxes):
         factors, weights = magnification(found.boxes, warp), None
@@ -226,7 +236,7 @@ def main() -> None:
     """Compute, or say what to change."""
     try:
         compute(parse_args())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
 
 

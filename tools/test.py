@@ -8,7 +8,6 @@ The library is the `default_scope` of the config. Examples:
     python tools/test.py CONFIG end2end.onnx
 """
 
-import os
 import os.path as osp
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from copy import deepcopy
@@ -18,7 +17,14 @@ from mmengine.dist import is_main_process
 from mmengine.registry import METRICS
 from mmengine.runner import Runner
 
-from lzu_mm.engine import add_common_arguments, build_runner, config_from_args
+from lzu_mm.engine import (
+    CheckpointError,
+    add_common_arguments,
+    build_runner,
+    config_from_args,
+    read_checkpoint,
+)
+from lzu_mm.files import check_writable
 
 PICKLES = ('.pkl', '.pickle')
 
@@ -134,7 +140,6 @@ def write_label_maps(cfg: Config, folder: str) -> None:
 
 def dump_predictions(runner: Runner, scope: str, path: str) -> None:
     """Let the evaluator write all predictions into a pickle."""
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
     # MMDetection's own leaves the ground truth out and packs masks.
     dump = 'mmdet.DumpDetResults' if scope == 'mmdet' else 'DumpResults'
     metric = METRICS.build(dict(type=dump, out_file_path=path))
@@ -172,10 +177,16 @@ def main() -> None:
         enable_tta(cfg)
     if args.out and not pickled:
         write_label_maps(cfg, args.out)
-    runner = build_runner(cfg)
-    if pickled:
-        dump_predictions(runner, cfg.default_scope, args.out)
-    runner.test()
+    try:
+        for path in [*([args.out] if pickled else []), osp.join(cfg.work_dir, 'log')]:
+            check_writable(path)
+        read_checkpoint(args.checkpoint)
+        runner = build_runner(cfg, args.allow_partial)
+        if pickled:
+            dump_predictions(runner, cfg.default_scope, args.out)
+        runner.test()
+    except (CheckpointError, OSError) as error:
+        raise SystemExit(f'error: {error}') from error
     if args.show_dir and cfg.default_scope == 'mmdet3d' and is_main_process():
         explain_missing_pictures(cfg, args.show_dir)
 

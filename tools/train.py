@@ -14,7 +14,15 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
-from lzu_mm.engine import add_common_arguments, build_runner, config_from_args
+from lzu_mm.engine import (
+    CheckpointError,
+    add_common_arguments,
+    build_runner,
+    config_from_args,
+    latest_checkpoint,
+    read_checkpoint,
+)
+from lzu_mm.files import check_writable
 
 
 def parse_args() -> Namespace:
@@ -70,11 +78,11 @@ def set_resume(cfg: Config, checkpoint: 'str | None') -> None:
     """Resume if asked to; refuse to overwrite a finished or interrupted training."""
     if checkpoint == 'auto':
         # If there is nothing to resume from yet, training starts from load_from as usual.
-        if osp.isfile(osp.join(cfg.work_dir, 'last_checkpoint')):
-            cfg.update(resume=True, load_from=None)
+        latest = latest_checkpoint(cfg.work_dir)
+        if latest is not None:
+            cfg.update(resume=True, load_from=latest)
     elif checkpoint is not None:
-        if '://' not in checkpoint and not osp.isfile(checkpoint):
-            raise SystemExit(f'error: no checkpoint at {checkpoint} to resume from')
+        read_checkpoint(checkpoint)
         cfg.update(resume=True, load_from=checkpoint)
     elif not cfg.get('resume') and osp.isfile(osp.join(cfg.work_dir, 'last_checkpoint')):
         raise SystemExit(
@@ -92,8 +100,12 @@ def main() -> None:
         enable_amp(cfg)
     if args.auto_scale_lr:
         enable_auto_scale_lr(cfg)
-    set_resume(cfg, args.resume)
-    build_runner(cfg).train()
+    try:
+        check_writable(osp.join(cfg.work_dir, 'log'))
+        set_resume(cfg, args.resume)
+        build_runner(cfg, args.allow_partial).train()
+    except (CheckpointError, PermissionError, NotADirectoryError) as error:
+        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

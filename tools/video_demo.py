@@ -10,6 +10,7 @@ the network sees. Examples:
 import itertools
 import time
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable, Optional, Tuple
 
@@ -26,7 +27,13 @@ from mmengine.device import get_device
 from mmengine.utils import ProgressBar
 
 from lzu_mm.data_preprocessors import ZoomMixin
-from lzu_mm.engine import allow_mmengine_checkpoints, load_config
+from lzu_mm.engine import (
+    CheckpointError,
+    check_weights,
+    load_config,
+    read_checkpoint,
+)
+from lzu_mm.files import check_writable, replacing
 from lzu_mm.visualization import ZoomRecord, ZoomRecorder, compose_panels, draw_saliency
 
 DEFAULT_FPS = 25.0
@@ -52,6 +59,11 @@ def parse_args() -> Namespace:
         help='milliseconds each frame is shown at least; 0 waits for a key (default: 1)',
     )
     parser.add_argument('--width', type=int, default=640, help='of each picture, pixels')
+    parser.add_argument(
+        '--allow-partial',
+        action='store_true',
+        help='go on with a checkpoint that lacks weights of the model',
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override the config')
     return parser.parse_args()
 
@@ -88,10 +100,11 @@ def build_model(args: Namespace) -> Any:
             f'error: {args.config} is of {cfg.get("default_scope")!r}; this demo takes detectors '
             'of mmdet'
         )
-    allow_mmengine_checkpoints()
     try:
+        checkpoint = read_checkpoint(args.checkpoint)
         model = init_detector(cfg, args.checkpoint, device=args.device)
-    except FileNotFoundError as error:
+        check_weights(model, checkpoint, args.checkpoint, allow_partial=args.allow_partial)
+    except (FileNotFoundError, CheckpointError) as error:
         raise SystemExit(f'error: {error}') from error
     if not isinstance(model.data_preprocessor, ZoomMixin):
         raise SystemExit(
@@ -154,6 +167,8 @@ class Output:
         self.fps = fps
         self.size: Optional[Tuple[int, int]] = None
         self.writer: Optional[cv2.VideoWriter] = None
+        self.count = 0
+        self.files = ExitStack()
 
     def add(self, picture: np.ndarray) -> None:
         """Write and show a picture."""
@@ -162,23 +177,38 @@ class Output:
         picture = _pad(picture, self.size)
         if self.writer is not None:
             self.writer.write(picture)
+            self.count += 1
         if self.args.show:
             mmcv.imshow(picture, 'video', self.args.wait_time)
 
-    def close(self) -> None:
-        """Finish the file."""
-        if self.writer is not None:
-            self.writer.release()
+    def __enter__(self) -> 'Output':
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Finish the file, which is kept if it is whole."""
         if self.args.show:
             cv2.destroyAllWindows()
+        if self.writer is not None:
+            self.writer.release()
+        if self.writer is None or error[0] is not None:
+            self.files.__exit__(*error)
+            return
+        with self.files:
+            self._check()
+
+    def _check(self) -> None:
+        """OpenCV tells of no failure to write."""
+        written = mmcv.VideoReader(str(self.draft))
+        if not written.opened or written.frame_cnt != self.count:
+            raise SystemExit(f'\nerror: {self.args.out} could not be written: is the disk full?')
 
     def _open(self, picture: np.ndarray) -> None:
         h, w = (n + n % 2 for n in picture.shape[:2])
         self.size = (h, w)
         if self.args.out:
-            self.args.out.parent.mkdir(parents=True, exist_ok=True)
+            self.draft = self.files.enter_context(replacing(self.args.out))
             codec = cv2.VideoWriter_fourcc(*'mp4v')
-            self.writer = cv2.VideoWriter(str(self.args.out), codec, self.fps, (w, h))
+            self.writer = cv2.VideoWriter(str(self.draft), codec, self.fps, (w, h))
             if not self.writer.isOpened():
                 raise SystemExit(f'error: cannot write {self.args.out} as a video')
 
@@ -195,13 +225,17 @@ def main() -> None:
     """Detect, draw and write."""
     args = parse_args()
     check_args(args)
+    if args.out:
+        try:
+            check_writable(args.out)
+        except OSError as error:
+            raise SystemExit(f'error: cannot write {args.out}: {error}') from error
     video = open_video(args.video)
     model = build_model(args)
     pipeline, visualizer = build_pipeline(model.cfg), build_visualizer(model)
-    output = Output(args, video.fps if video.fps > 0 else DEFAULT_FPS)
     bar = ProgressBar(max(video.frame_cnt, 0))
     begin, inference, count, shape = time.perf_counter(), 0.0, 0, None
-    try:
+    with Output(args, video.fps if video.fps > 0 else DEFAULT_FPS) as output:
         for frame in video:
             if shape not in (None, frame.shape):
                 print(f'\nframe {count}: the size changes from {shape[:2]} to {frame.shape[:2]}')
@@ -213,10 +247,10 @@ def main() -> None:
             output.add(draw(recorder.record, frame, result, visualizer, args))
             count += 1
             bar.update()
-    finally:
-        output.close()
     if count == 0:
         raise SystemExit(f'\nerror: {args.video} has no frame that can be read')
+    if count < video.frame_cnt:
+        print(f'\nwarning: {args.video} is damaged: {count} of {video.frame_cnt} frames were read')
     total = time.perf_counter() - begin
     print(
         f'\n{count} frames at {count / total:.1f} frames/s; without drawing and reading '

@@ -17,6 +17,8 @@ from typing import Any, Dict, List
 from mmengine.config import Config
 
 from lzu_mm.data_preprocessors import ZoomSettings
+from lzu_mm.engine import load_config
+from lzu_mm.files import replacing
 from lzu_mm.necks.frame import frame_of
 from lzu_mm.registry import MODELS
 from lzu_mm.warps.from_saliency import METHODS
@@ -109,7 +111,7 @@ def references(args: Namespace) -> 'tuple[str, str]':
 def load(reference: str) -> Config:
     """The base config, as a child sees it."""
     try:
-        return Config.fromstring(f'_base_ = {reference!r}', '.py')
+        return load_config(reference)
     except Exception as error:
         raise SystemExit(f'error: {reference} cannot be the base of a config: {error}') from error
 
@@ -166,7 +168,8 @@ def write(
         if settings_of(cfg) != expected:
             raise SystemExit('error: the base config cannot be extended: write the child by hand')
         untried = try_model(cfg, trial_zoom(zoom), base)
-    args.out.write_text(source)
+    with replacing(args.out) as whole:
+        whole.write_text(source)
     return untried
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from math import isnan, nan
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, FrozenSet, Iterable, Tuple
@@ -48,7 +49,7 @@ class Summary:
         config: See :class:`Run`.
         options: See :class:`Run`.
         seeds: In the order of the runs.
-        metrics: Values of each metric, one per seed.
+        metrics: Values of each metric, one per seed; NaN where that run has it not.
     """
 
     config: str
@@ -58,7 +59,7 @@ class Summary:
 
     def mean(self, metric: str) -> float:
         """Mean of a metric over the seeds; NaN where no run has it."""
-        values = self.metrics.get(metric)
+        values = self._known(metric)
         return mean(values) if values else float('nan')
 
     @property
@@ -68,8 +69,11 @@ class Summary:
 
     def std(self, metric: str) -> float | None:
         """Sample standard deviation of a metric over the seeds; None with a single seed."""
-        values = self.metrics.get(metric, [])
+        values = self._known(metric)
         return stdev(values) if len(values) > 1 else None
+
+    def _known(self, metric: str) -> list[float]:
+        return [value for value in self.metrics.get(metric, []) if not isnan(value)]
 
 
 def paired_difference(
@@ -95,6 +99,7 @@ def paired_difference(
     differences = [
         value - other_of_seed[seed] for seed, value in of_seed.items() if seed in other_of_seed
     ]
+    differences = [difference for difference in differences if not isnan(difference)]
     if not differences:
         return None
     error = stdev(differences) / len(differences) ** 0.5 if len(differences) > 1 else None
@@ -128,8 +133,11 @@ def append_run(path: Path, run: Run) -> None:
         run: The finished run.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(asdict(run)) + '\n'
+    # A line that a kill cut short must not take this one with it.
+    whole = not path.exists() or path.read_bytes()[-1:] in (b'', b'\n')
     with path.open('a') as file:
-        file.write(json.dumps(asdict(run)) + '\n')
+        file.write(line if whole else '\n' + line)
 
 
 def read_runs(path: Path) -> list[Run]:
@@ -139,26 +147,38 @@ def read_runs(path: Path) -> list[Run]:
         path: A ``.jsonl`` file; a missing one holds no runs.
 
     Returns:
-        Its runs, in order.
+        Its runs, in order; a line that is there twice counts once.
 
     Raises:
-        ValueError: If a line is not a run, with its number.
+        ValueError: If a line is not a run, or two tell differently of one; with their numbers.
     """
-    runs = []
+    runs: dict[Any, tuple[int, Run]] = {}
     for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], 1):
         try:
-            runs.append(Run(**json.loads(line)))
+            run = Run(**json.loads(line))
+            key = (*run.variant, run.seed)
         except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(
                 f'line {number} of {path} is not a run ({error}); remove it'
             ) from error
-    return runs
+        first, known = runs.setdefault(key, (number, run))
+        if known.metrics != run.metrics:
+            if known.metrics and run.metrics:
+                raise ValueError(
+                    f'lines {first} and {number} of {path} are one run, of {run.config} with seed '
+                    f'{run.seed}, and differ: remove one'
+                )
+            runs[key] = (number, run if run.metrics else known)
+    return [run for _, run in runs.values()]
 
 
 def summarise(runs: Iterable[Run]) -> list[Summary]:
-    """Gather runs that differ only by their seed, in the order of their first run."""
+    """Gather runs that differ only by their seed, in the order of their first run.
+
+    Runs without any metric, which were not tested, are left out.
+    """
     variants: dict[tuple[str, str, bool], list[Run]] = {}
-    for run in runs:
+    for run in filter(lambda run: run.metrics, runs):
         variants.setdefault(run.variant, []).append(run)
     return [
         Summary(
@@ -166,7 +186,7 @@ def summarise(runs: Iterable[Run]) -> list[Summary]:
             options=group[0].options,
             seeds=[run.seed for run in group],
             metrics={
-                name: [run.metrics[name] for run in group if name in run.metrics]
+                name: [run.metrics.get(name, nan) for run in group]
                 for name in dict.fromkeys(name for run in group for name in run.metrics)
             },
         )

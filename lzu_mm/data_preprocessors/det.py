@@ -7,9 +7,11 @@ from typing import Any
 from mmdet.models import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 
+from ..checks import check_number
 from ..frames import scale_factor
 from ..registry import MODELS
 from .labels import scale_instances, scale_metainfo
+from .settings import SCALES
 from .warped import follow_pixels, unwarp_instances, unwarp_pixels, warp_instances
 from .way_home import Journey
 from .zoom import ZoomMixin
@@ -33,9 +35,9 @@ class ZoomDetDataPreprocessor(ZoomMixin, DetDataPreprocessor):
         batch_augments: list[dict[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
-        if batch_augments is not None:
+        if batch_augments is not None and isinstance(zoom, dict):
             divisor = kwargs.get('pad_size_divisor', 1)
-            batch_augments = [_follow_zoom(each, zoom or {}, divisor) for each in batch_augments]
+            batch_augments = [_follow_zoom(each, zoom, divisor) for each in batch_augments]
         super().__init__(*args, zoom=zoom, batch_augments=batch_augments, **kwargs)
 
     def scale_sample(
@@ -91,6 +93,7 @@ def _follow_zoom(augment: dict[str, Any], zoom: dict[str, Any], divisor: int) ->
             'undoes zoom.size. Set zoom.scale instead, which the augmentation follows, or remove it'
             ' (batch_augments=None).'
         )
+    check_number('zoom.scale', scale, SCALES)
     followed = {name: tuple(round(n * scale) for n in size) for name, size in sizes.items()}
     if str(augment['type']).endswith('FixedSizePad'):
         # The batch, padded to the divisor before, must not be larger.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..warps.from_saliency import METHODS
+from ..checks import check_choice, check_config, check_flag, check_number, check_size
+from ..warps.from_saliency import FWHM, MAGNIFICATION, METHODS
 
-_MAX_SCALE = 4
+SCALES = '(0, 4]'
+_FLAGS = ('anti_crop', 'separable', 'align_corners', 'antialias', 'train_only')
+_LARGEST = 65536  # pixels of a side
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class ZoomSettings:
         anti_crop: Map edges to edges, so that nothing is cropped.
         separable: One function per axis instead of one for the plane.
         align_corners: Put pixel centres at the ends of the axes, as the authors of LZU did.
-        max_magnification: Bound of the local magnification of an axis, above 1.
+        max_magnification: Bound of the local magnification of an axis, in (1, 10000]: float32 holds
+            no steeper warp without folds.
         antialias: Where the zoom minifies, average over the source pixels that a pixel stands for
             instead of taking the nearest; needs ``separable`` and no ``align_corners``.
         labels: How labels follow the image: ``'resized'``, as for a uniform resize, since features
@@ -64,8 +68,7 @@ class ZoomSettings:
                 "zoom takes scale (a ratio), size (h, w), or scale with size='auto': got "
                 f'zoom.scale={self.scale}, zoom.size={self.size}'
             )
-        if self.scale is not None and not 0 < self.scale <= _MAX_SCALE:
-            raise ValueError(f'zoom.scale must be in (0, {_MAX_SCALE}], got {self.scale}')
+        self._check_types()
         self._check_method()
         if self.antialias and (self.align_corners or not self.separable):
             raise ValueError(
@@ -76,25 +79,28 @@ class ZoomSettings:
             raise ValueError(
                 "zoom.labels='warped' places labels by pixel areas: set zoom.align_corners=False"
             )
-        if not 0 <= self.train_prob <= 1:
-            raise ValueError(f'zoom.train_prob must be in [0, 1], got {self.train_prob}')
-        if self.labels not in ('resized', 'warped'):
-            raise ValueError(f"zoom.labels must be 'resized' or 'warped', got {self.labels!r}")
-        if self.size not in (None, 'auto') and not _is_size(self.size):
-            raise ValueError(
-                "zoom.size must be (h, w), both at least 1, or 'auto' beside zoom.scale; got "
-                f'{self.size}'
-            )
+
+    def _check_types(self) -> None:
+        check_config('zoom.saliency', self.saliency)
+        for name in _FLAGS:
+            check_flag(f'zoom.{name}', getattr(self, name))
+        if self.scale is not None:
+            check_number('zoom.scale', self.scale, SCALES)
+        if self.size not in (None, 'auto'):
+            meaning = "'auto' beside zoom.scale, or (h, w)"
+            check_size('zoom.size', self.size, f'[1, {_LARGEST}]', meaning)
+        check_choice('zoom.method', self.method, METHODS)
+        check_choice('zoom.labels', self.labels, ('resized', 'warped'))
+        check_number('zoom.train_prob', self.train_prob, '[0, 1]')
+        check_number('zoom.uniform_share', self.uniform_share, '(0, 1]')
+        check_number('zoom.attraction_fwhm', self.attraction_fwhm, FWHM, ' saliency nodes')
+        check_number('zoom.max_magnification', self.max_magnification, MAGNIFICATION)
 
     def _check_method(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f'zoom.method must be one of {METHODS}, got {self.method!r}')
         if self.method == 'attraction':
             if self.uniform_share != 0.1:
                 raise ValueError("zoom.uniform_share is for zoom.method='equalise'")
             return
-        if not 0 < self.uniform_share <= 1:
-            raise ValueError(f'zoom.uniform_share must be in (0, 1], got {self.uniform_share}')
         if not (self.separable and self.anti_crop) or self.attraction_fwhm != 10:
             raise ValueError(
                 "zoom.method='equalise' warps each axis by itself, maps edges to edges and has no "
@@ -129,7 +135,3 @@ class ZoomSettings:
             'method': self.method,
             'uniform_share': self.uniform_share,
         }
-
-
-def _is_size(size: Any) -> bool:
-    return isinstance(size, (tuple, list)) and len(size) == 2 and min(size) >= 1

@@ -61,7 +61,7 @@ class ZoomMixin(BaseDataPreprocessor):
         refuse_unused_zoom()
         for model, _ in models_under_construction():
             refuse_unsupported(type(model))
-        if not zoom or 'saliency' not in zoom:
+        if not isinstance(zoom, Mapping) or 'saliency' not in zoom:
             raise ValueError(
                 f'{type(self).__name__} needs zoom=dict(scale=0.5, saliency=dict(type=...)) in '
                 'model.data_preprocessor'
@@ -108,6 +108,8 @@ class ZoomMixin(BaseDataPreprocessor):
         refuse_faults(self.get_images(data), data.get('data_samples'), training, self.maps_fit)
         data = self.cast_data(data)
         images = list(self.get_images(data))
+        if not images:
+            raise ValueError(f'{type(self).__name__} was given a batch without images')
         samples = data.get('data_samples')
         skipped = training and not self._draws_zoom()
         warp, saliency = (None, None) if skipped else self.warp(images, samples, training)

@@ -8,6 +8,7 @@ from typing import Any, Iterator
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler
 
+from ..checks import check_flag
 from ..registry import DATA_SAMPLERS
 
 __all__ = ['SequenceSampler']
@@ -33,7 +34,7 @@ class SequenceSampler(Sampler):
     """
 
     def __init__(self, dataset: Any, shuffle: bool = False, seed: int | None = None) -> None:
-        if shuffle:
+        if check_flag('sampler.shuffle', shuffle):
             raise ValueError('SequenceSampler keeps the order of frames: set sampler.shuffle=False')
         rank, world_size = get_dist_info()
         videos = _videos(dataset)

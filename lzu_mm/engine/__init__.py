@@ -1,19 +1,33 @@
 """What training and testing need beyond mmengine: see each module."""
 
 from .checkpoint import allow_mmengine_checkpoints
+from .checkpoint_hook import SafeCheckpointHook
 from .configs import load_config
 from .dist import prepare_cpu_dist
 from .launch import add_common_arguments, build_runner, config_from_args
 from .nuscenes import adapt_nuscenes_metric
 from .optim_wrapper import BFloat16OptimWrapper
+from .weights import (
+    CheckpointError,
+    CheckpointGuard,
+    check_weights,
+    latest_checkpoint,
+    read_checkpoint,
+)
 
 __all__ = [
     'BFloat16OptimWrapper',
+    'CheckpointError',
+    'CheckpointGuard',
+    'SafeCheckpointHook',
     'adapt_nuscenes_metric',
     'add_common_arguments',
     'allow_mmengine_checkpoints',
     'build_runner',
+    'check_weights',
     'config_from_args',
+    'latest_checkpoint',
     'load_config',
     'prepare_cpu_dist',
+    'read_checkpoint',
 ]

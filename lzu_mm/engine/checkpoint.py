@@ -41,6 +41,18 @@ def _history_statistic(owner: Any, name: str) -> Callable:
     return _STATISTICS[name]
 
 
+def _numeric_dtype(name: Any, *flags: Any) -> np.dtype:
+    """Stand in for `numpy.dtype`: an array of objects, read from a file, ends the process.
+
+    Raises:
+        pickle.UnpicklingError: for any dtype but those of numbers.
+    """
+    dtype = np.dtype(name, *flags)
+    if dtype.kind not in 'fiub':
+        raise pickle.UnpicklingError(f'the checkpoint holds an array of {dtype}, not of numbers')
+    return dtype
+
+
 def mmengine_globals() -> List[SafeGlobal]:
     """List what mmengine's checkpoints hold beyond tensors and plain containers.
 
@@ -55,7 +67,7 @@ def mmengine_globals() -> List[SafeGlobal]:
         moved += [(reconstruct, f'{module}._reconstruct'), (scalar, f'{module}.scalar')]
     dtypes = [type(np.dtype(name)) for name in _DTYPES]
     history: List[SafeGlobal] = [HistoryBuffer, (_history_statistic, 'builtins.getattr')]
-    return [*history, np.ndarray, np.dtype, *dtypes, *moved]
+    return [*history, np.ndarray, (_numeric_dtype, 'numpy.dtype'), *dtypes, *moved]
 
 
 def allow_mmengine_checkpoints() -> None:

@@ -1,13 +1,15 @@
-"""Configs whose bases are ours: ``_base_ = 'lzu_mm::retinanet/…'``."""
+"""Configs whose bases are ours, ``_base_ = 'lzu_mm::retinanet/…'``, or YAML, which runs no code."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 from unittest.mock import patch
 
+import yaml
 from mmengine.config import Config
+from mmengine.fileio import YamlHandler, register_handler
 
 from ..shipped import shipped_folder
 
@@ -16,16 +18,25 @@ def load_config(path: str | Path) -> Config:
     """Read a config, whose bases may be ours.
 
     Args:
-        path: Its file.
+        path: Its file, or one of a library such as ``mmdet::retinanet/….py``.
 
     Returns:
         The config, as ``Config.fromfile`` gives it.
 
     Raises:
         FileNotFoundError: If there is no such config or base.
+        yaml.YAMLError: If a base in YAML asks for objects of Python.
     """
+    register_handler(['yaml', 'yml'])(_SafeYamlHandler)
     with _own_bases():
+        if '::' in str(path):
+            return Config.fromstring(f'_base_ = {str(path)!r}', '.py')
         return Config.fromfile(path)
+
+
+class _SafeYamlHandler(YamlHandler):
+    def load_from_fileobj(self, file: Any, **kwargs: Any) -> Any:
+        return super().load_from_fileobj(file, **{**kwargs, 'Loader': yaml.SafeLoader})
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from .checkpoint import allow_mmengine_checkpoints
 from .configs import load_config
 from .dist import prepare_cpu_dist
 from .nuscenes import adapt_nuscenes_metric
+from .storage import write_atomically
+from .weights import CheckpointGuard
 
 __all__ = ['add_common_arguments', 'build_runner', 'config_from_args']
 
@@ -37,6 +39,11 @@ def add_common_arguments(parser: ArgumentParser) -> None:
         default='none',
         help='job launcher',
     )
+    parser.add_argument(
+        '--allow-partial',
+        action='store_true',
+        help='go on with a checkpoint that lacks weights of the model, which then stay random',
+    )
     # torch.distributed.launch passes one or the other spelling; torchrun sets LOCAL_RANK itself.
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
@@ -58,7 +65,12 @@ def config_from_args(args: Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not osp.isfile(args.config):
         raise SystemExit(f'error: no config at {args.config}')
-    cfg = load_config(args.config)
+    try:
+        cfg = load_config(args.config)
+    # A config is code, and may fail in any way.
+    except Exception as error:
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise SystemExit(f'error: cannot read the config {args.config}: {reason}') from error
     cfg.merge_from_dict(args.cfg_options)
     if cfg.get('default_scope') is None:
         raise SystemExit(
@@ -71,13 +83,16 @@ def config_from_args(args: Namespace) -> Config:
     return cfg
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config, allow_partial: bool = False) -> Runner:
     """Build the runner, which can read its checkpoints and evaluate nuScenes without a GPU.
+
+    Checkpoints are written aside and renamed, and refused if they lack weights of the model.
 
     On a machine without a GPU the processes join over gloo before.
 
     Args:
         cfg: The config, `launcher` and `work_dir` included.
+        allow_partial: Warn of missing weights only.
 
     Returns:
         A runner of the class that `runner_type` names, mmengine's by default.
@@ -87,7 +102,18 @@ def build_runner(cfg: Config) -> Runner:
         adapt_nuscenes_metric()
     _limit_dynamo_cache()
     prepare_cpu_dist(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    write_atomically()
+    _keep_checkpoints(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.register_hook(CheckpointGuard(allow_partial))
+    return runner
+
+
+def _keep_checkpoints(cfg: Config) -> None:
+    """Let the stock hook remove an old checkpoint once the new one is written, not before."""
+    hook = cfg.get('default_hooks', {}).get('checkpoint')
+    if hook and hook.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook'):
+        hook.type = 'lzu_mm.SafeCheckpointHook'
 
 
 def _limit_dynamo_cache() -> None:

@@ -16,6 +16,7 @@ from mmengine.fileio import load
 from mmengine.logging import MMLogger
 from pycocotools.cocoeval import COCOeval
 
+from ..checks import check_flag, check_number
 from ..registry import METRICS
 
 # Sides of a square, in pixels.
@@ -41,7 +42,7 @@ class FineCocoMetric(CocoMetric):
         **kwargs: As for ``mmdet.CocoMetric``.
 
     Raises:
-        ValueError: If another metric than ``'bbox'`` is asked for.
+        ValueError: If another metric than ``'bbox'`` is asked for, or a range is none.
     """
 
     # The parent's, whose types mypy does not see.
@@ -56,6 +57,10 @@ class FineCocoMetric(CocoMetric):
         classwise: bool = True,
         **kwargs: Any,
     ) -> None:
+        check_flag('FineCocoMetric.classwise', classwise)
+        for name, (low, high) in _ranges(sizes):
+            check_number(f'FineCocoMetric.sizes[{name!r}]', low, '[0, inf)', ' pixels')
+            check_number(f'FineCocoMetric.sizes[{name!r}]', high, f'({low}, inf)', ' pixels')
         super().__init__(*args, classwise=classwise, **kwargs)
         self.sizes = {**_COCO_SIZES, **sizes}
         if self.metrics != ['bbox'] or self.format_only:
@@ -119,6 +124,16 @@ class FineCocoMetric(CocoMetric):
             for size, suffix in enumerate(suffixes):
                 found[f'{name}_mAP{suffix}'] = _mean(precision[:, :, index, size])
         return found
+
+
+def _ranges(sizes: Any) -> list[tuple[str, tuple[Any, Any]]]:
+    ranges = list(sizes.items()) if isinstance(sizes, Mapping) else []
+    pairs = all(isinstance(r, (tuple, list)) and len(r) == 2 for _, r in ranges)
+    if not isinstance(sizes, Mapping) or not pairs:
+        raise ValueError(
+            f'FineCocoMetric.sizes must be a dict of (smallest, largest), got {sizes!r}'
+        )
+    return ranges
 
 
 def _mean(precision: np.ndarray) -> float:

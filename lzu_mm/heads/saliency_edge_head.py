@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ..checks import check_number, check_whole
 from ..link import WarpLink, backbone_to_follow, find_link
 from ..registry import MODELS
 from ..saliency import label_boundaries
@@ -24,14 +25,14 @@ class SaliencyEdgeHead(BaseModule):
 
     Args:
         loss_weight: Factor of the loss.
-        sigma: Standard deviation of the blur, in saliency cells, above 0.
+        sigma: Standard deviation of the blur, in saliency cells, in (0, 100].
         ignore_index: The label of pixels without a class.
         link: The ``link`` of the zoom data preprocessor; by default that of the model that the head
             is built for.
 
     Raises:
         RuntimeError: If the model has no zoom data preprocessor.
-        ValueError: If ``sigma`` is out of range.
+        ValueError: If a setting is out of range.
     """
 
     def __init__(
@@ -42,17 +43,15 @@ class SaliencyEdgeHead(BaseModule):
         link: WarpLink | None = None,
     ) -> None:
         super().__init__()
-        if not sigma > 0:
-            raise ValueError(f'auxiliary_head.sigma must be above 0 saliency cells, got {sigma}')
+        self.loss_weight = check_number('auxiliary_head.loss_weight', loss_weight, '[0, inf)')
+        self.sigma = check_number('auxiliary_head.sigma', sigma, '(0, 100]', ' saliency cells')
+        self.ignore_index = check_whole('auxiliary_head.ignore_index', ignore_index, '(-inf, inf)')
         self.link = link or find_link(
             'SaliencyEdgeHead', 'remove SaliencyEdgeHead from the auxiliary heads'
         )
         backbone = backbone_to_follow()
         if backbone is not None:
             self.link.follow(backbone)
-        self.loss_weight = loss_weight
-        self.sigma = sigma
-        self.ignore_index = ignore_index
 
     def loss(self, inputs: Any, batch_data_samples: Sequence[Any], train_cfg: Any) -> dict:
         """The loss of a batch; 0 if ``zoom.train_prob`` left it out.

@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..checks import check_flag, check_number, check_whole
 from ..data_preprocessors import ZoomMixin
 from ..registry import HOOKS
 from ..visualization import ZoomRecord, ZoomRecorder, compose_panels, draw_saliency, draw_warp
@@ -35,7 +36,7 @@ class ZoomVisualizationHook(Hook):
         width: Width of the pictures of the source image in pixels.
 
     Raises:
-        ValueError: If ``interval`` is below 1, or the model does not zoom.
+        ValueError: If a setting is out of range, or the model does not zoom.
     """
 
     def __init__(
@@ -46,13 +47,12 @@ class ZoomVisualizationHook(Hook):
         wait_time: float = 0.0,
         width: int = 640,
     ) -> None:
-        if interval < 1:
-            raise ValueError(f'ZoomVisualizationHook: interval must be at least 1, got {interval}')
-        self.draw = draw
-        self.interval = interval
-        self.show = show
-        self.wait_time = wait_time
-        self.width = width
+        name = 'ZoomVisualizationHook'
+        self.draw = check_flag(f'{name}.draw', draw)
+        self.interval = check_whole(f'{name}.interval', interval, '[1, inf)')
+        self.show = check_flag(f'{name}.show', show)
+        self.wait_time = check_number(f'{name}.wait_time', wait_time, '[0, inf)', ' seconds')
+        self.width = check_whole(f'{name}.width', width, '[16, 65536]')
         self._recorder: ZoomRecorder | None = None
 
     def before_run(self, runner: Runner) -> None:

@@ -13,6 +13,7 @@ import torch
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
 
+from ..checks import check_number
 from ..warps import infer_stride
 
 # What heads are called in the configs of detectors.
@@ -31,14 +32,13 @@ def frame_of(frame: float | Sequence[float]) -> tuple[float, float]:
     Raises:
         ValueError: If it is neither, or a number is not in (0, 8].
     """
-    factors = (frame, frame) if isinstance(frame, (int, float)) else tuple(frame)
-    numbers = all(isinstance(factor, (int, float)) and 0 < factor <= 8 for factor in factors)
-    if len(factors) != 2 or not numbers:
+    factors = tuple(frame) if isinstance(frame, (list, tuple)) else (frame, frame)
+    if len(factors) != 2:
         raise ValueError(
-            'UnzoomNeck.frame takes a number in (0, 8], or one for each axis (along y, along x); '
-            f'got {frame!r}'
+            f'UnzoomNeck.frame takes one number, or one each along y and along x; got {frame!r}'
         )
-    return factors[0], factors[1]
+    y, x = (check_number('UnzoomNeck.frame', factor, '(0, 8]') for factor in factors)
+    return y, x
 
 
 def head_strides(head: Mapping[str, Any], scope: str) -> list[tuple[float, float]] | None:

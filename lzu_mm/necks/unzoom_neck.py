@@ -9,6 +9,7 @@ from typing import Any, Mapping, Sequence
 from mmengine.model import BaseModule, Sequential
 from torch import Tensor, nn
 
+from ..checks import check_flag
 from ..link import (
     UNSEEN,
     WarpLink,
@@ -71,6 +72,8 @@ class UnzoomNeck(BaseModule):
         **inner_kwargs: Any,
     ) -> None:
         super().__init__()
+        self.antialias = check_flag('UnzoomNeck.antialias', antialias)
+        self.frame = frame_of(frame)
         self.link = link or find_link('UnzoomNeck', 'remove UnzoomNeck from model.neck')
         self.link.claimed = True
         backbone = backbone_to_follow()
@@ -87,8 +90,6 @@ class UnzoomNeck(BaseModule):
         self.inner: Any = None
         if inner is not None:
             self._take_over(_build_inner(inner, inner_kwargs))
-        self.antialias = antialias
-        self.frame = frame_of(frame)
         for _, arguments in models_under_construction()[:1]:
             check_frame(self.frame, backbone, self.inner, arguments)
         self._warned_identity = False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Sequence
 
 from torch import Tensor, nn
 
+from ..checks import check_config, check_number
 from ..registry import MODELS
 from .base import BaseSaliency
 from .temporal import resize_saliency
@@ -29,8 +31,16 @@ class CombinedSaliency(BaseSaliency):
         self, members: Sequence[dict[str, Any]], weights: Sequence[float] | None = None
     ) -> None:
         super().__init__()
-        weights = [1.0] * len(members) if weights is None else list(weights)
-        if not members or len(weights) != len(members) or min(weights) < 0 or sum(weights) == 0:
+        if not isinstance(members, (list, tuple)):
+            raise ValueError(f'saliency.members must be a list of configs, got {members!r}')
+        for index, member in enumerate(members):
+            check_config(f'saliency.members[{index}]', member)
+        weights = [1.0] * len(members) if weights is None else weights
+        if not isinstance(weights, (list, tuple)):
+            raise ValueError(f'saliency.weights must be a list of numbers, got {weights!r}')
+        for weight in weights:
+            check_number('each of saliency.weights', weight, '[0, inf)')
+        if not members or len(weights) != len(members) or not 0 < sum(weights) < math.inf:
             raise ValueError(
                 'saliency.weights must hold a non-negative number per entry of saliency.members, '
                 f'not all zero: got {weights} for {len(members)} members'
@@ -46,9 +56,7 @@ class CombinedSaliency(BaseSaliency):
         """See :meth:`BaseSaliency.forward`."""
         maps = [member(images, samples, training) for member in self.members]
         shape = max((m.shape[2:] for m in maps), key=lambda size: size.numel())
-        return sum(  # type: ignore[return-value]
-            weight * resize_saliency(m, shape) for weight, m in zip(self.weights, maps)
-        )
+        return sum(weight * resize_saliency(m, shape) for weight, m in zip(self.weights, maps))
 
     def remember(self, samples: Sequence[Any], training: bool) -> None:
         """See :meth:`BaseSaliency.remember`."""

@@ -7,17 +7,23 @@ code may write. Neither is ever unpickled.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Mapping
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..files import replacing
+
 __all__ = ['check_saliency', 'load_saliency', 'save_saliency']
 
 _KEY = 'saliency'
+_MOST_ARRAYS = 100
+_MOST_BYTES = 2**26
+_LIMIT = f'a saliency file holds at most {_MOST_BYTES} bytes an array'
 _REMEDY = (
     "Set 'saliency.path' in the 'zoom' of the data preprocessor to a saliency file, or make one "
     'with: python tools/compute_saliency.py CONFIG'
@@ -83,8 +89,10 @@ def load_saliency(path: str | Path) -> tuple[Tensor, dict[str, Any]]:
     try:
         array, info = _read(path)
         return torch.from_numpy(check_saliency(array)), info
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise ValueError(f'saliency.path: cannot use {path}: {error}. {_REMEDY}') from error
+    # A damaged file may fail in any way.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f'saliency.path: cannot use {path}: {reason}. {_REMEDY}') from error
 
 
 def save_saliency(path: str | Path, saliency: Tensor | np.ndarray, info: Mapping[str, Any]) -> Path:
@@ -122,8 +130,7 @@ def save_saliency(path: str | Path, saliency: Tensor | np.ndarray, info: Mapping
     if unreadable:
         raise ValueError(f'the notes of a saliency file are strings and numbers; see {unreadable}')
     array = check_saliency(saliency)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('wb') as file:
+    with replacing(path) as draft, draft.open('wb') as file:
         np.savez_compressed(file, **{_KEY: array}, **arrays)
     return path
 
@@ -133,6 +140,7 @@ def _read(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
         start = file.read(6)
     if not start.startswith((b'PK', b'\x93NUMPY')):
         raise ValueError('it is neither .npz nor .npy')
+    _refuse_bomb(path, zipped=start.startswith(b'PK'))
     content = np.load(path, allow_pickle=False)
     if isinstance(content, np.ndarray):
         return content, {}
@@ -141,3 +149,30 @@ def _read(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
             raise ValueError(f"it has no key '{_KEY}', only {content.files}")
         info = {key: content[key].tolist() for key in content.files if key != _KEY}
         return content[_KEY], info
+
+
+def _refuse_bomb(path: Path, zipped: bool) -> None:
+    """Look at the sizes in the headers before anything is read."""
+    if not zipped:
+        with path.open('rb') as file:
+            _check_array_size(file, 'its array')
+        return
+    with ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) > _MOST_ARRAYS:
+            raise ValueError(f'it holds {len(members)} arrays, more than {_MOST_ARRAYS}')
+        for member in members:
+            if member.file_size > _MOST_BYTES:
+                raise ValueError(f'{member.filename} has {member.file_size} bytes; {_LIMIT}')
+            with archive.open(member) as file:
+                _check_array_size(file, member.filename)
+
+
+def _check_array_size(file: Any, name: str) -> None:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if math.prod(shape) * dtype.itemsize > _MOST_BYTES:
+        raise ValueError(f'{name} is of shape {shape}; {_LIMIT}')

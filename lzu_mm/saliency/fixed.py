@@ -24,4 +24,6 @@ class FixedSaliency(WholeImageSaliency):
     """
 
     def __init__(self, path: str | Path) -> None:
+        if not isinstance(path, (str, Path)):
+            raise ValueError(f'saliency.path must be the path of a saliency file, got {path!r}')
         super().__init__(load_saliency(path)[0])

@@ -18,6 +18,7 @@ from typing import Any, Callable, Sequence, cast
 import torch
 from torch import Tensor
 
+from ..checks import check_grid_shape, check_number
 from ..frames import SourceFrame
 from ..registry import MODELS
 from .whole_image import WholeImageSaliency
@@ -43,12 +44,9 @@ def horizon_row(pitch: float, focal: float, centre: float) -> float:
         >>> round(horizon_row(pitch=5, focal=1.4, centre=0.5), 3)  # it looks down: horizon goes up
         0.378
     """
-    if not -90 < pitch < 90:
-        raise ValueError(f'saliency.pitch must be in (-90, 90) degrees, got {pitch}')
-    if not 0 < focal < math.inf:
-        raise ValueError(
-            f"saliency.focal must be above 0, in shares of the image's height; got {focal}"
-        )
+    check_number('saliency.pitch', pitch, '(-90, 90)', ' degrees')
+    check_number('saliency.focal', focal, '(0, inf)', " of the image's height")
+    check_number('saliency.centre', centre, '(-inf, inf)', " of the image's height")
     return centre - focal * math.tan(math.radians(pitch))
 
 
@@ -205,18 +203,12 @@ def _check_map(
 ) -> None:
     falloffs = {'below': falloff_below, 'above': falloff_above, 'sides': falloff_sides}
     for name, value in falloffs.items():
-        if not 0 < value < math.inf:
-            raise ValueError(f'saliency.falloff_{name} must be above 0, got {value}')
+        check_number(f'saliency.falloff_{name}', value, '[1e-6, 1e6]')
     if column is not None:
         _check_share('column', column)
-    if not 0 <= floor <= 1:
-        raise ValueError(f'saliency.floor must be in [0, 1], got {floor}')
-    if min(grid_shape) < 2:
-        raise ValueError(f'saliency.grid_shape is (h_S, w_S), at least 2 each; got {grid_shape}')
+    check_number('saliency.floor', floor, '[0, 1]')
+    check_grid_shape(grid_shape)
 
 
 def _check_share(name: str, value: float | None) -> None:
-    if value is None or not 0 < value < 1:
-        raise ValueError(
-            f'saliency.{name} is a share of the image in (0, 1), not in pixels; got {value}'
-        )
+    check_number(f'saliency.{name}', value, '(0, 1)', ', a share of the image and not in pixels')

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
+from ..checks import check_config, check_grid_shape, check_number, check_size, check_whole
 from ..frames import source_frames
 from ..link import is_traced
 from ..registry import MODELS
@@ -57,18 +58,19 @@ class LearnedSaliency(BaseSaliency):
         value_range: tuple[float, float] = _BYTES,
     ) -> None:
         super().__init__()
-        if not 0 <= floor < 1:
-            raise ValueError(f'saliency.floor must be in [0, 1), got {floor}')
-        if channels < 1:
-            raise ValueError(f'saliency.channels must be at least 1, got {channels}')
-        if len(value_range) != 2 or not value_range[0] < value_range[1]:
-            raise ValueError(
-                f'saliency.value_range must be (black, white), rising; got {value_range}'
-            )
+        check_number('saliency.floor', floor, '[0, 1)')
+        check_whole('saliency.channels', channels, '[1, inf)')
+        if not isinstance(value_range, (tuple, list)) or len(value_range) != 2:
+            raise ValueError(f'saliency.value_range must be (black, white), got {value_range!r}')
+        check_number('saliency.value_range', value_range[0], '(-inf, inf)')
+        check_number('saliency.value_range', value_range[1], f'({value_range[0]}, inf)')
         if (backbone is None) != (in_channels is None):
             raise ValueError('saliency.backbone and saliency.in_channels go together')
-        self.grid_shape = (grid_shape[0], grid_shape[1])
-        self.input_size = tuple(input_size)
+        if backbone is not None:
+            check_config('saliency.backbone', backbone)
+            check_whole('saliency.in_channels', in_channels, '[1, inf)')
+        self.grid_shape = check_grid_shape(grid_shape)
+        self.input_size = check_size('saliency.input_size', input_size, '[4, 4096]')
         self.floor = floor
         self.channels = channels
         self.value_range = (value_range[0], value_range[1])

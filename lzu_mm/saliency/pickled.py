@@ -40,9 +40,8 @@ def load_pickled_tensor(path: str | Path) -> Tensor:
         raise FileNotFoundError(f'there is no file {path}')
     try:
         content = _load_saved(path) if is_zipfile(path) else _unpickle(path)
-    # A damaged pickle may fail in any of these ways.
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, RuntimeError, KeyError,
-            IndexError, AttributeError, UnicodeDecodeError) as error:  # fmt: skip
+    # A damaged pickle may fail in any way.
+    except Exception as error:
         raise ValueError(f'{path} is no pickled tensor that can be read safely: {error}') from error
     if not isinstance(content, Tensor):
         raise ValueError(f'{path} holds no tensor, but an object of type {type(content).__name__}')

@@ -5,12 +5,13 @@ Also the same with learned bandwidth and amplitude, LKDE.
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_config, check_flag, check_grid_shape, check_number, check_whole
 from ..frames import SourceFrame, source_frames
 from ..registry import MODELS
 from .base import BaseSaliency
@@ -40,7 +41,10 @@ class TemporalSaliency(BaseSaliency):
         jitter: In training, boxes are shifted by up to this many pixels of the original image,
             uniformly, along each axis; FOVEA's 50 are for images 1920 pixels wide.
         drop_prob: In training, probability of leaving out a box, in [0, 1].
-        max_gap: Largest step of ``frame_id`` that counts as the next frame.
+        max_gap: Largest step of ``frame_id`` that counts as the next frame, at least 1.
+
+    Raises:
+        ValueError: If a setting is out of range.
     """
 
     follows_videos = True
@@ -52,27 +56,22 @@ class TemporalSaliency(BaseSaliency):
         amplitude: float = 1,
         score_thr: float = 0.3,
         weight_by_score: bool = False,
-        prior: dict[str, Any] | None = None,
+        prior: Mapping[str, Any] | None = None,
         jitter: float = 50,
         drop_prob: float = 0.1,
         max_gap: int = 1,
     ) -> None:
         super().__init__()
-        if not 0 <= drop_prob <= 1:
-            raise ValueError(f'saliency.drop_prob must be in [0, 1], got {drop_prob}')
-        if jitter < 0:
-            raise ValueError(f'saliency.jitter must be at least 0 pixels, got {jitter}')
-        self.grid_shape = (grid_shape[0], grid_shape[1])
-        self.bandwidth = bandwidth
-        self.amplitude = amplitude
-        self.score_thr = score_thr
-        self.weight_by_score = weight_by_score
-        self.prior: BaseSaliency = MODELS.build(
-            dict(prior or dict(type='UniformSaliency'), _scope_='lzu_mm')
-        )
-        self.jitter = jitter
-        self.drop_prob = drop_prob
-        self.memory = SequenceMemory(max_gap)
+        prior = check_config('saliency.prior', prior or dict(type='UniformSaliency'))
+        self.grid_shape = check_grid_shape(grid_shape)
+        self.bandwidth = check_number('saliency.bandwidth', bandwidth, '(0, inf)', ' pixels')
+        self.amplitude = check_number('saliency.amplitude', amplitude, '[0, inf)')
+        self.score_thr = check_number('saliency.score_thr', score_thr, '[0, 1]')
+        self.weight_by_score = check_flag('saliency.weight_by_score', weight_by_score)
+        self.prior: BaseSaliency = MODELS.build(dict(prior, _scope_='lzu_mm'))
+        self.jitter = check_number('saliency.jitter', jitter, '[0, inf)', ' pixels')
+        self.drop_prob = check_number('saliency.drop_prob', drop_prob, '[0, 1]')
+        self.memory = SequenceMemory(check_whole('saliency.max_gap', max_gap, '[1, inf)'))
 
     def forward(
         self, images: list[Tensor], samples: Sequence[Any] | None, training: bool

@@ -18,6 +18,8 @@ from torch import Tensor
 # Relative to the largest saliency: gives a knot without any saliency in its reach the identity,
 # and is too small to be seen by any other.
 _FLOOR = 1e-12
+# Values of the windows over a map, of which several copies are made: 0.8 GB each in float32.
+_MOST_WINDOWS = 200_000_000
 
 
 def separable_knots(saliency: Tensor, fwhm: float, anti_crop: bool) -> tuple[Tensor, Tensor]:
@@ -49,9 +51,18 @@ def bilinear_knots(saliency: Tensor, fwhm: float, anti_crop: bool) -> Tensor:
 
     Returns:
         T at the nodes, (N, h_S, w_S, 2), x first, clamped to [0, 1].
+
+    Raises:
+        ValueError: If the map is too large.
     """
     h, w = saliency.shape[-2:]
     padding = min(h, w) - 1
+    if (h + 2 * padding) * w * (2 * padding + 1) > _MOST_WINDOWS:
+        raise ValueError(
+            f'a saliency map of {h}x{w} cells asks a non-separable warp for gigabytes: make it '
+            'smaller, at most 320x320 (compute_saliency.py --grid-shape, saliency.grid_shape), or '
+            'set separable=True'
+        )
     mode = 'reflect' if anti_crop else 'replicate'
     padded = F.pad(_scaled(saliency), (padding,) * 4, mode=mode).squeeze(1)
     kernel, distance = _kernel(padding, fwhm, padded)

@@ -87,13 +87,16 @@ class Warp(ABC):
         """
         if self.knots_like.requires_grad or is_compiling():
             return make()
-        if key not in self._known:
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
+        known = self._known.get(key)
+        if known is None:
             # What is made in inference mode could not be used in training later.
             with torch.inference_mode(False), torch.no_grad():
-                self._known[key] = make()
-        return self._known[key]
+                known = make()
+            # Another thread may empty it at any time.
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = known
+        return known
 
     @property
     @abstractmethod

@@ -66,7 +66,8 @@ def cell_axes(
         The columns (along x) and the rows (along y).
     """
     if align_corners:
-        y, x = ((n - 1) / max(count - 1, 1) for n, count in zip(canvas, cells))
+        # One pixel alone stands for an axis of any length.
+        y, x = (max(n - 1, 1) / max(count - 1, 1) for n, count in zip(canvas, cells))
     else:
         y, x = infer_stride(canvas, cells)
     last = 1 if align_corners else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..checks import check_choice, check_flag, check_number
 from .attraction import bilinear_knots, separable_knots
 from .base import Warp
 from .bilinear import BilinearWarp
@@ -17,6 +18,9 @@ from .magnification import bound_bilinear, bound_separable
 from .separable import SeparableWarp
 
 METHODS = ('attraction', 'equalise')
+# Beyond these the knots of float32 lose their kernel, or their order.
+FWHM = '[0.001, 1e6]'
+MAGNIFICATION = '(1, 10000]'
 
 
 def saliency_to_warp(
@@ -41,10 +45,10 @@ def saliency_to_warp(
         saliency: Where to look, shape (N, 1, h_S, w_S), finite and non-negative, h_S and w_S at
             least 2. Half precision is lifted to float32.
         attraction_fwhm: Full width at half maximum of the attraction kernel in saliency nodes,
-            above 0. Larger is smoother.
+            in [0.001, 1e6]. Larger is smoother.
         anti_crop: Map edges to edges, so that nothing is cropped.
         separable: One function per axis, from the marginals of the saliency.
-        max_magnification: Largest local magnification of an axis, above 1.
+        max_magnification: Largest local magnification of an axis, in (1, 10000].
         method: ``'attraction'`` or ``'equalise'``. The latter is separable, maps edges to edges and
             has no kernel: ``attraction_fwhm`` says nothing to it.
         uniform_share: With ``'equalise'``, the share a of the zoomed image that is spread evenly
@@ -95,19 +99,17 @@ def _check_arguments(saliency: Tensor, fwhm: float, max_magnification: float) ->
         )
     if not saliency.is_floating_point():
         raise ValueError(f'saliency must be a floating point tensor, got {saliency.dtype}')
-    if not 0 < fwhm < float('inf'):
-        raise ValueError(f'attraction_fwhm must be above 0 and finite, got {fwhm}')
-    if not max_magnification > 1:
-        raise ValueError(f'max_magnification must be above 1, got {max_magnification}')
+    check_number('attraction_fwhm', fwhm, FWHM)
+    check_number('max_magnification', max_magnification, MAGNIFICATION)
 
 
 def _check_method(method: str, uniform_share: float, anti_crop: bool, separable: bool) -> None:
-    if method not in METHODS:
-        raise ValueError(f'method must be one of {METHODS}, got {method!r}')
+    check_choice('method', method, METHODS)
+    check_flag('anti_crop', anti_crop)
+    check_flag('separable', separable)
     if method != 'equalise':
         return
-    if not 0 < uniform_share <= 1:
-        raise ValueError(f'uniform_share must be in (0, 1], got {uniform_share}')
+    check_number('uniform_share', uniform_share, '(0, 1]')
     if not (separable and anti_crop):
         raise ValueError(
             "method='equalise' warps each axis by itself and maps edges to edges: set "

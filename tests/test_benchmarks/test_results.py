@@ -45,7 +45,8 @@ def test_runs_that_differ_by_their_seed_are_one_row():
 
 def test_what_all_rows_share_is_not_in_their_names():
     shared = {'load_from': 'a.pth'}
-    runs = [Run('one', 0, shared), Run('two', 0, {**shared, 'zoom.scale': '1'})]
+    options = shared, {**shared, 'zoom.scale': '1'}
+    runs = [Run(name, 0, o, False, {AP: 0.1}) for name, o in zip(('one', 'two'), options)]
     assert labels(summarise(runs)) == ['one', 'two (scale=1)']
     assert labels(summarise(runs[:1])) == ['one']
     assert labels([]) == []
@@ -129,7 +130,8 @@ def test_a_size_is_known_however_it_is_written():
 def test_a_method_has_one_name_at_all_scales():
     zoom = 'model.data_preprocessor.zoom'
     options = {}, {f'{zoom}.scale': '0.5'}, {f'{zoom}.size': '64,64'}, {f'{zoom}.antialias': 'True'}
-    names = [method_of(s) for s in summarise(Run('lzu-fixed_a-0.25x', 0, o) for o in options)]
+    runs = [Run('lzu-fixed_a-0.25x', 0, o, False, {AP: 0.1}) for o in options]
+    names = [method_of(summary) for summary in summarise(runs)]
     assert names == ['lzu-fixed'] * 3 + ['lzu-fixed antialias=True']
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...checks import check_grid_shape
+
 __all__ = ['BoundarySaliency', 'boundary_saliency', 'label_boundaries']
 
 
@@ -81,9 +83,7 @@ class BoundarySaliency:
     """
 
     def __init__(self, grid_shape: tuple[int, int] = (45, 45), ignore_index: int = 255) -> None:
-        if min(grid_shape) < 2:
-            raise ValueError(f'grid_shape is (h_S, w_S), at least 2 each; got {grid_shape}')
-        self.grid_shape = grid_shape
+        self.grid_shape = check_grid_shape(grid_shape, 'grid_shape')
         self.ignore_index = ignore_index
         self.count = 0
         self._density: Tensor | None = None

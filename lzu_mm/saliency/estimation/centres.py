@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...checks import check_grid_shape, check_number
+
 __all__ = ['CentreSaliency', 'best_blur', 'blur']
 
 _BLURS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
@@ -38,11 +40,10 @@ class CentreSaliency:
         sigma: tuple[float, float] | None = None,
         uniform_share: float = 0.1,
     ) -> None:
-        if min(grid_shape) < 2:
-            raise ValueError(f'grid_shape is (h_S, w_S), at least 2 each; got {grid_shape}')
-        if sigma is not None and not min(sigma) > 0:
-            raise ValueError(f'sigma is (along y, along x) in cells, above 0; got {sigma}')
-        self.grid_shape = grid_shape
+        self.grid_shape = check_grid_shape(grid_shape, 'grid_shape')
+        for extent in sigma or ():
+            check_number('sigma', extent, '(0, inf)', ' cells')
+        check_number('uniform_share', uniform_share, '(0, 1]')
         self.sigma = sigma
         self.uniform_share = uniform_share
         self.count = 0

@@ -18,6 +18,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...checks import check_grid_shape
+
 __all__ = ['BoxSaliency', 'box_saliency']
 
 _EPS = 1e-5
@@ -155,9 +157,9 @@ def _check(
         raise ValueError(f'boxes are (K, 4) as (x1, y1, x2, y2); got {tuple(boxes.shape)}')
     if min(image_size) <= 0:
         raise ValueError(f'image_size is (h, w) in pixels, both positive; got {image_size}')
-    if min(grid_shape) < 2:
-        raise ValueError(f'grid_shape is (h_S, w_S), at least 2 each; got {grid_shape}')
-    if bandwidth <= 0:
+    check_grid_shape(grid_shape, 'grid_shape')
+    # NaN fails every comparison.
+    if not bandwidth > 0:
         raise ValueError(f'bandwidth is a positive number of pixels; got {float(bandwidth)}')
     if not (torch.as_tensor(amplitude) >= 0).all():
         raise ValueError(f'amplitude is not negative; got {amplitude}')

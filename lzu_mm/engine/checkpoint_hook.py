@@ -1,0 +1,66 @@
+"""Checkpoints that survive a kill at any moment."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from ..registry import HOOKS
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's ``CheckpointHook``, which removes old checkpoints once the new one is written.
+
+    The stock hook removes them before; a training with ``max_keep_ckpts=1`` that is killed between
+    the two is lost. ``tools/train.py`` puts this one in the stock one's place.
+
+    Args:
+        *args: As for ``mmengine.hooks.CheckpointHook``.
+        **kwargs: As for ``mmengine.hooks.CheckpointHook``.
+    """
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        with self._removing_last():
+            super()._save_checkpoint_with_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
+        with self._removing_last():
+            super()._save_best_checkpoint(runner, metrics)
+
+    @contextmanager
+    def _removing_last(self) -> Iterator[None]:
+        """Put off what is to be removed until the block has ended well."""
+        backend, later = self.file_backend, _RemovingLater(self.file_backend)
+        self.file_backend = later
+        try:
+            yield
+        finally:
+            self.file_backend = backend
+        current = {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}
+        current.update(getattr(self, 'best_ckpt_path_dict', {}).values())
+        for path in later.outdated if is_main_process() else ():
+            if path not in current:
+                remove = backend.rmtree if backend.isdir(path) else backend.remove
+                remove(path)
+
+
+class _RemovingLater:
+    """A file backend that notes what is to be removed."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+        self.outdated: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+    def remove(self, path: str) -> None:
+        """Note a file."""
+        self.outdated.append(path)
+
+    rmtree = remove
