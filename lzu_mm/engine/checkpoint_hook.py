@@ -35,7 +35,8 @@ class SafeCheckpointHook(CheckpointHook):
     @contextmanager
     def _removing_last(self) -> Iterator[None]:
         """Put off what is to be removed until the block has ended well."""
-        backend, later = self.file_backend, _RemovingLater(self.file_backend)
+        backend: Any = vars(self)['file_backend']
+        later = _RemovingLater(backend)
         self.file_backend = later
         try:
             yield

@@ -123,7 +123,7 @@ def latest_checkpoint(work_dir: str) -> str | None:
     Raises:
         CheckpointError: If there are checkpoints, none of which loads.
     """
-    refused = []
+    refused: list[str] = []
     for path in _candidates(Path(work_dir)):
         try:
             checkpoint = read_checkpoint(str(path))
