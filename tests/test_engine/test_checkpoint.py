@@ -102,5 +102,5 @@ def test_exactly_what_mmengine_writes_is_allowed():
         for core in ('core', '_core')
         for name in ('_reconstruct', 'scalar')
     }
-    expected = {'HistoryBuffer', 'builtins.getattr', 'ndarray', 'dtype'} | dtypes | numpy
+    expected = {'HistoryBuffer', 'builtins.getattr', 'ndarray', 'numpy.dtype'} | dtypes | numpy
     assert set(output.split()) == expected
