@@ -8,6 +8,7 @@ The library is the `default_scope` of the config. Examples:
     python tools/test.py CONFIG end2end.onnx
 """
 
+import os
 import os.path as osp
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from copy import deepcopy
