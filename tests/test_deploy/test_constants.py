@@ -23,7 +23,7 @@ SETTINGS = [
 
 
 def settings(**changes):
-    return ZoomSettings(saliency={}, size=SIZE, **changes)
+    return ZoomSettings(saliency=dict(type='UniformSaliency'), size=SIZE, **changes)
 
 
 def warp_of(zoom, generator):
