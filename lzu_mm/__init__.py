@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .datasets import *  # noqa: F403
     from .deploy import OnnxModel as OnnxModel
     from .engine import BFloat16OptimWrapper as BFloat16OptimWrapper
+    from .engine import CheckpointGuard as CheckpointGuard
+    from .engine import SafeCheckpointHook as SafeCheckpointHook
     from .evaluation import *  # noqa: F403
     from .heads import *  # noqa: F403
     from .hooks import *  # noqa: F403
@@ -34,7 +36,7 @@ _EXPORTS = {
     ],
     'datasets': ['ArgoverseHDDataset', 'CamVidDataset', 'SequenceSampler'],
     'deploy': ['OnnxModel'],
-    'engine': ['BFloat16OptimWrapper'],
+    'engine': ['BFloat16OptimWrapper', 'CheckpointGuard', 'SafeCheckpointHook'],
     'evaluation': ['FineCocoMetric'],
     'heads': ['SaliencyEdgeHead'],
     'hooks': ['ZoomVisualizationHook'],
