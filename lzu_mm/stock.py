@@ -9,7 +9,9 @@ from torch import nn
 
 from .link import modules_under_construction
 
-__all__ = ['build_stock']
+__all__ = ['build_stock', 'library_of']
+
+_LIBRARIES = ('mmdet', 'mmseg', 'mmdet3d')
 
 
 def build_stock(config: Mapping[str, Any]) -> nn.Module:
@@ -31,6 +33,13 @@ def build_stock(config: Mapping[str, Any]) -> nn.Module:
     return MODELS.build(config)
 
 
+def library_of(model: Mapping[str, Any] | None) -> str | None:
+    """The library of a model whose type is a class, as in pure Python configs; else None."""
+    kinds = getattr((model or {}).get('type'), '__mro__', ())
+    found = (kind.__module__.partition('.')[0] for kind in kinds)
+    return next((library for library in found if library in _LIBRARIES), None)
+
+
 def _scopes() -> Iterator[str]:
     run = DefaultScope.get_current_instance()
     if run is not None:
@@ -38,4 +47,4 @@ def _scopes() -> Iterator[str]:
     for owner in modules_under_construction():
         for parent in type(owner).__mro__:
             yield parent.__module__.split('.')[0]
-    yield from ('mmdet', 'mmseg', 'mmdet3d')
+    yield from _LIBRARIES

@@ -54,6 +54,8 @@ def enable_amp(cfg: Config) -> None:
     """Replace the optimizer wrapper by its mixed precision counterpart."""
     wrapper = cfg.optim_wrapper
     kind = wrapper.get('type', 'OptimWrapper')
+    # Pure Python configs hold the class.
+    kind = getattr(kind, '__name__', kind).rpartition('.')[2]
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise SystemExit(f'error: --amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}')
     if get_device() == 'cpu':

@@ -108,9 +108,26 @@ def references(args: Namespace) -> 'tuple[str, str]':
     return path.as_posix(), relative if relative.startswith('.') else f'./{relative}'
 
 
+def is_pure_python(reference: str) -> bool:
+    """Whether a config is one of mmengine's pure Python configs, with classes as types."""
+    return '::' not in reference and Config._is_lazy_import(reference)
+
+
+def module_of(path: str) -> str:
+    """How a pure Python config imports another one, given by its path from there."""
+    *folders, name = path.split('/')
+    up = folders.count('..')
+    module = '.' * (up + 1) + '.'.join([*folders[up + folders.count('.') :], name[: -len('.py')]])
+    if not all(part.isidentifier() for part in module.strip('.').split('.')):
+        raise SystemExit(f'error: {path} cannot be imported by its name: rename it, or set -o')
+    return module
+
+
 def load(reference: str) -> Config:
     """The base config, as a child sees it."""
     try:
+        if is_pure_python(reference):
+            return Config.fromfile(reference)
         return load_config(reference)
     except Exception as error:
         raise SystemExit(f'error: {reference} cannot be the base of a config: {error}') from error
@@ -200,7 +217,9 @@ def main() -> None:
         stock = load(reference)
         base = settings_of(stock)
         zoomed = zoom_config(base, zoom, unzoom_of(args))
-        source = child_source(written, base, zoomed.config, title(args), zoomed.notes)
+        pure = is_pure_python(reference)
+        base_name = module_of(written) if pure else written
+        source = child_source(base_name, base, zoomed.config, title(args), zoomed.notes, pure)
         untried = write(args, source, stock, zoomed.config, zoomed.zoom)
     except ValueError as error:
         raise SystemExit(f'error: {error}') from error

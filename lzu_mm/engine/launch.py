@@ -8,6 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..stock import library_of
 from .checkpoint import allow_mmengine_checkpoints
 from .configs import load_config
 from .dist import prepare_cpu_dist
@@ -73,6 +74,8 @@ def config_from_args(args: Namespace) -> Config:
         raise SystemExit(f'error: cannot read the config {args.config}: {reason}') from error
     cfg.merge_from_dict(args.cfg_options)
     if cfg.get('default_scope') is None:
+        cfg.default_scope = library_of(cfg.get('model'))
+    if cfg.default_scope is None:
         raise SystemExit(
             f'error: {args.config} sets no default_scope, so that its types are looked up in '
             "mmengine alone; set it to 'mmdet', 'mmseg' or 'mmdet3d'"

@@ -162,7 +162,7 @@ def _unzoom(zoomed: Zoomed, unzoom: dict[str, Any]) -> None:
     holder['neck'].update(unzoom)
     zoomed.note('model', note)
     if 'frame' in unzoom:
-        scope = zoomed.config.get('default_scope', 'mmdet')
+        scope = zoomed.config.get('default_scope') or 'mmdet'
         heads = follow_frame(holder, frame_of(unzoom['frame']), scope)
         if heads:
             zoomed.note('model', f'On the finer frame, {" and ".join(heads)} has finer strides.')

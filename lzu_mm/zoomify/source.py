@@ -67,20 +67,25 @@ def child_source(
     child: Mapping[str, Any],
     title: str,
     notes: Mapping[str, Sequence[str]],
+    pure_python: bool = False,
 ) -> str:
     """Write a child config.
 
     Args:
-        reference: The base, as ``_base_`` is to name it.
+        reference: The base, as ``_base_`` is to name it; of a pure Python config, the module that
+            is to be imported.
         base: Settings of the base.
         child: Settings that the child is to end up with; none of the base's top level is missing.
         title: A sentence that heads the file.
         notes: For each top-level setting, sentences to put above it.
+        pure_python: Whether the base is a pure Python config (``read_base``).
 
     Returns:
         Python source, formatted with single quotes and lines of up to 100 characters.
     """
     delta = difference(base, child)
+    if pure_python:
+        return _pure_python_source(reference, base, delta, title, notes)
     statements = [_comment(title), f'_base_ = {reference!r}\n']
     if 'custom_imports' in delta:
         statements.append(_statement('custom_imports', delta.pop('custom_imports')))
@@ -90,6 +95,29 @@ def child_source(
         statements.append(_comment(' '.join(notes.get(name, []))))
         statements.append(_statement(name, _refer(delta[name], known)))
         known.append((_Name(name), delta[name]))
+    return ''.join(statements)
+
+
+def _pure_python_source(
+    module: str,
+    base: Mapping[str, Any],
+    delta: dict[str, Any],
+    title: str,
+    notes: Mapping[str, Sequence[str]],
+) -> str:
+    """A child that merges into the variables that it imports, as pure Python configs do."""
+    statements = [
+        _comment(title),
+        'from mmengine.config import read_base\n\n',
+        f'with read_base():\n    from {module} import *\n\n',
+    ]
+    for name in sorted(delta, key=_rank):
+        statements.append(_comment(' '.join(notes.get(name, []))))
+        if isinstance(delta[name], dict) and isinstance(base.get(name), dict):
+            call = f'{name}.merge('
+            statements.append(f'{call}{_format(delta[name], 0, len(call), 1)})\n')
+        else:
+            statements.append(_statement(name, delta[name]))
     return ''.join(statements)
 
 

@@ -11,6 +11,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 
 from ..data_preprocessors import ZoomSettings, refuse_unsupported
+from ..stock import library_of
 from .samples import labelled_batch
 
 __all__ = ['spare_a_crash', 'try_model']
@@ -45,7 +46,7 @@ def try_model(
         ValueError: If the model is not one of images, cannot be zoomed, or does not run where the
             stock model does.
     """
-    init_default_scope(cfg.get('default_scope') or 'mmengine')
+    init_default_scope(cfg.get('default_scope') or library_of(cfg.model) or 'mmengine')
     _refuse(cfg.model)
     model = _Trial(cfg, zoom, size)
     error = _failure(model.build)
