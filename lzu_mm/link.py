@@ -5,7 +5,7 @@ over (``UnzoomNeck(link=preprocessor.link)``), or found by :func:`find_link` whi
 a model: ``BaseModel.__init__`` builds the data preprocessor, which makes the link, before the neck.
 
 A batch is known by its tensors: the canvas that the preprocessor hands out, and what a followed
-backbone makes of it. Features of another batch, thread or canvas are therefore told apart, and
+backbone makes of it. So features of another batch, thread or canvas are told apart, and
 nothing is kept alive. A deep copy of a model (EMA) holds a link of its own, shared by the copies of
 both ends.
 """
@@ -49,7 +49,7 @@ class ZoomedBatch:
         align_corners: Convention of the pixels.
         saliency: What the warps were made from, shape (N, 1, h_S, w_S), or (1, 1, h_S, w_S) for
             all; None as the warps.
-        unzoom: Whether features are to be unzoomed, not labels to be warped.
+        unzoom: Whether features are unzoomed, rather than labels warped.
         journeys: What the way home of predictions must know of each image; empty where they need
             none.
         skipped: Whether ``zoom.train_prob`` left the batch out, which is resized uniformly.
@@ -249,8 +249,8 @@ def backbone_to_follow() -> nn.Module | None:
 def models_under_construction() -> list[tuple[BaseModel, dict[str, Any]]]:
     """The models whose ``__init__`` is running, the innermost first.
 
-    Registries pass no parent to what they build, so that the call stack is the one place where a
-    part learns which model it is built for. Wrappers for test-time augmentation are left out: they
+    Registries pass no parent to what they build, so the call stack is the only place where a part
+    can learn which model it is built for. Wrappers for test-time augmentation are left out: they
     leave preprocessing to the model inside.
 
     Returns:

@@ -1,7 +1,7 @@
 """What the pipelines of a config do to the place of things in an image.
 
-Metainfo alone cannot always tell (a crop of the aspect of the image looks like a second resize), so
-that the pipelines themselves are read where a runner builds the model.
+Metainfo alone cannot always tell (a crop with the image's aspect looks like a second resize), so
+the pipelines themselves are read when a runner builds the model.
 """
 
 from __future__ import annotations

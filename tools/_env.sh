@@ -53,7 +53,7 @@ install_torch() {
 }
 
 # pip keeps the compiled wheel for the next environment, but under a name that says nothing of the
-# torch it was compiled against: one that does not load is compiled anew.
+# torch it was compiled against: one that does not load is recompiled.
 install_mmcv() {
     imports "$VENV/bin/python" mmcv.ops && return
     say '      compiled once, about 9 minutes on two cores; later environments reuse the wheel'
@@ -61,7 +61,7 @@ install_mmcv() {
         die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
     imports "$VENV/bin/python" cv2 || use_headless_opencv
     imports "$VENV/bin/python" mmcv.ops && return
-    say 'the mmcv wheel in the cache of pip does not fit this torch: compiling it anew'
+    say 'the mmcv wheel in the cache of pip does not fit this torch: recompiling it'
     install --no-build-isolation --no-cache-dir --no-deps --force-reinstall mmcv==2.1.0 ||
         die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
 }

@@ -76,7 +76,7 @@ def enable_drawing(cfg: Config, args: Namespace) -> None:
     if cfg.default_scope != 'mmseg' and args.score_thr is not None:
         hook.score_thr = args.score_thr
     if args.show_dir:
-        # The hooks join the folder to that of the log anew at each image, unless it is absolute.
+        # The hooks prepend the log's folder again for each image, unless the path is absolute.
         folder = osp.abspath(args.show_dir)
         if cfg.default_scope == 'mmseg':
             cfg.visualizer.save_dir = folder

@@ -76,8 +76,8 @@ class ZoomDet3DDataPreprocessor(ZoomMixin, Det3DDataPreprocessor):
     ) -> Det3DDataSample:
         """See :meth:`ZoomMixin.bring_home`.
 
-        Heads read ``cam2img`` of the zoomed frame to predict; whoever reads the predictions draws
-        them on the original image and needs the original ``cam2img``. 2D boxes, which heads leave
+        Heads read ``cam2img`` of the zoomed frame to predict; readers of the predictions draw them
+        on the original image and need the original ``cam2img``. 2D boxes, which heads leave
         in the zoomed frame because ``scale_factor`` knows nothing of it, return with it. The sample
         that the model was given stays in the zoomed frame, to predict from again.
         """

@@ -18,7 +18,7 @@ Size = Tuple[int, int]
 
 
 def scale_metainfo(sample: BaseDataElement, source: Size, size: Size) -> None:
-    """Scale all that the metainfo says in pixels; ``scale_factor`` (w, h) brings boxes back.
+    """Scale all pixel values of the metainfo; ``scale_factor`` (w, h) brings boxes back.
 
     Args:
         sample: Changed in place.

@@ -2,7 +2,7 @@
 
 The keys that the pipelines of MMDetection, MMSegmentation, MMDetection3D and MMYOLO hand on, and
 what heads, models and evaluators make of them. Features lie as if the image had been resized
-uniformly, so that all pixels scale alike.
+uniformly, so all pixels scale alike.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ RULES: dict[str, Callable[[Any, Ratio], Any] | None] = {
     'crop_offset': _scale_offset,
     # The original, which predictions return to.
     **dict.fromkeys(('ori_shape', 'ori_cam2img', 'ori_lidar2img', 'instances', 'gt_masks'), None),
-    # Cameras: ZoomDet3DDataPreprocessor sees to them. No monocular model reads the others.
+    # Cameras: ZoomDet3DDataPreprocessor handles them. No monocular model reads the others.
     **dict.fromkeys(('cam2img', 'trans_mat', 'lidar2img', 'depth2img', 'resize_img_shape'), None),
     # Poses and points, in metres.
     **dict.fromkeys(

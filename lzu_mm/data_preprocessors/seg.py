@@ -58,7 +58,7 @@ class ZoomSegDataPreProcessor(ZoomMixin, SegDataPreProcessor):
         # The padding of the pipeline is gone with its frame; heads resize their logits to it.
         sample.set_metainfo({'pad_shape': size})
         if training and warp is not None and 'gt_sem_seg' in sample:
-            # Losses of the saliency look at the image as it was.
+            # Losses on the saliency compare with the image before the zoom.
             sample.set_data({'source_sem_seg': sample.gt_sem_seg})
         for name in _MAPS if training else ():
             if name in sample:

@@ -82,7 +82,7 @@ class ZoomMixin(BaseDataPreprocessor):
         self._vouched = not whole or read_pipelines(type(whole[0]).__name__)
         self._aspect = self._choose_aspect() if self.zoom.size == 'auto' else (1.0, 1.0)
         self.link = WarpLink()
-        # Not torch's generator: the processes of a distributed training draw alike.
+        # Not torch's generator: all processes of a distributed training must draw the same.
         self._draw = Random(0)
         self._shared_warps: dict[tuple[int, ...], tuple[Tensor, Warp, Tensor]] = {}
         self._warned_unlinked = False
@@ -152,8 +152,8 @@ class ZoomMixin(BaseDataPreprocessor):
             training: Whether the batch is one to train on.
 
         Returns:
-            A batch of warps, one for all images that are looked at alike, or None where every warp
-            is the identity; and the saliency that they were made from.
+            A batch of warps, a single one where all images are looked at alike, or None where every
+            warp is the identity; and the saliency that they were made from.
         """
         if self.saliency.is_uniform or (self.zoom.train_only and not training):
             return None, None
@@ -269,7 +269,7 @@ class ZoomMixin(BaseDataPreprocessor):
             model: What predicted.
 
         Returns:
-            The sample, or another that is to be returned in its place.
+            The sample, or another one to return in its place.
         """
         raise NotImplementedError
 
@@ -279,7 +279,7 @@ class ZoomMixin(BaseDataPreprocessor):
             return
         built = [model for model, _ in models_under_construction()]
         run = [model for model, _ in running_models() if link_in(model) is self.link]
-        # Inside another model, it is that one which preprocesses and predicts.
+        # Inside another model, the outer one preprocesses and predicts.
         for model in built if len(built) == 1 else run[:1]:
             if not hasattr(model, 'predict'):
                 raise ValueError(

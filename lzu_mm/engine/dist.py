@@ -1,7 +1,7 @@
 """Distributed training on machines without an accelerator.
 
 mmengine binds each process to a CUDA device before it joins the group, and gives the device to
-DistributedDataParallel. Without a GPU both fail; here the processes meet over gloo beforehand.
+DistributedDataParallel. Without a GPU both fail, so the processes join over gloo first.
 """
 
 import atexit
@@ -27,7 +27,7 @@ def prepare_cpu_dist(cfg: Config) -> None:
     """Join the process group over gloo and adapt the config, if there is no accelerator.
 
     Does nothing with `launcher='none'`, on a machine with a GPU, or if a group exists already.
-    To be called before the runner is built.
+    Call it before building the runner.
 
     Args:
         cfg: The config of the runner. `model_wrapper_cfg` is set or completed in place.

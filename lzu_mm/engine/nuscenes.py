@@ -1,4 +1,4 @@
-"""The nuScenes metric of MMDetection3D on machines without a GPU, and for models in their infancy.
+"""The nuScenes metric of MMDetection3D on machines without a GPU, and for barely trained models.
 
 Two assumptions of mmdet3d 1.4 and of the nuScenes devkit end an evaluation, and the training that
 asked for it: that there is a GPU to merge the cameras of a frame on, and that at least one object
@@ -17,13 +17,13 @@ __all__ = ['adapt_nuscenes_metric']
 def adapt_nuscenes_metric() -> None:
     """Let `NuScenesMetric` evaluate without a GPU and without detections.
 
-    Without a working mmdet3d nothing happens; calling it again changes nothing. Results stay the
-    same wherever the stock metric gives any.
+    Without a working mmdet3d nothing happens; calling it again changes nothing. Results are
+    the same wherever the stock metric gives any.
     """
     try:
         from mmdet3d.evaluation.metrics import nuscenes_metric
         from nuscenes.eval.detection import evaluate
-    except Exception:  # whoever uses the metric meets the reason there; others need not
+    except Exception:  # users of the metric will see the reason there; others need not
         return
     if not torch.cuda.is_available():
         _wrap(nuscenes_metric, 'nusc_box_to_cam_box3d', _staying_on_cpu)

@@ -25,7 +25,7 @@ class BFloat16OptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: torch.nn.Module) -> Iterator[None]:
-        """Run the forward pass under autocast, beside what the parent does.
+        """Run the forward pass under autocast, in addition to what the parent does.
 
         Args:
             model: The model that is trained.

@@ -1,7 +1,7 @@
 """Let the heads of a detector follow a finer frame.
 
 Where strides shrink, all that heads measure in cells shrinks with them, as anchors by the scale of
-their octaves and the radius of assigners do. What they measure in pixels is written anew.
+their octaves and the radius of assigners do. What they measure in pixels is rewritten.
 """
 
 from __future__ import annotations

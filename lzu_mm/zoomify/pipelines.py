@@ -190,7 +190,7 @@ def _sets_size(transform: Any) -> bool:
 
 
 def _one_branch(transform: Any) -> list[Any]:
-    """RandomChoice among branches that have become alike is the one that is left."""
+    """Replace a RandomChoice whose branches have become equal by that one branch."""
     if not _is_branching(transform) or 'RandomChoice' not in _name(transform):
         return [transform]
     branches = _choices(transform)

@@ -1,4 +1,4 @@
-"""The source of a child config: no more than what differs from its base, written as by hand."""
+"""The source of a child config: only what differs from its base, as one would write it by hand."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def difference(base: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, A
 
     Args:
         base: Settings of the base.
-        child: Settings that the child is to end up with.
+        child: Settings that the child should end up with.
 
     Returns:
         The settings that differ. Lists are replaced as a whole; dicts are merged, and replaced
@@ -72,10 +72,10 @@ def child_source(
     """Write a child config.
 
     Args:
-        reference: The base, as ``_base_`` is to name it; of a pure Python config, the module that
-            is to be imported.
+        reference: The base, as ``_base_`` is to name it; for a pure Python config, the module to
+            import.
         base: Settings of the base.
-        child: Settings that the child is to end up with; none of the base's top level is missing.
+        child: Settings that the child should end up with, including all of the base's top level.
         title: A sentence that heads the file.
         notes: For each top-level setting, sentences to put above it.
         pure_python: Whether the base is a pure Python config (``read_base``).
