@@ -69,5 +69,6 @@ def test_no_settings_fold_a_warp(h, w, fwhm, anti_crop, separable, limit, seed):
     warp = saliency_to_warp(saliency, fwhm, anti_crop, separable, limit)
     points = torch.rand(1, 200, 2, generator=generator)
     back = warp.to_zoomed(warp.to_source(points))
-    # Rounding in the source is magnified by the limit at most.
-    assert (back - points).abs().max() < 1e-5 + limit * 1e-6
+    # Rounding in the source is magnified by the limit at most; in the plane by shear as well.
+    rounding = 1e-6 if separable else 1e-5
+    assert (back - points).abs().max() < 10 * rounding + limit * rounding

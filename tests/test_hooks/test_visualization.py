@@ -157,7 +157,7 @@ def test_a_wrapped_model(config):
 
 
 def test_bad_settings_are_named(config):
-    with pytest.raises(ValueError, match='interval must be at least 1'):
+    with pytest.raises(ValueError, match=r'interval must be a whole number in \[1, inf\), got 0'):
         ZoomVisualizationHook(interval=0)
     name = ROOT / 'configs/retinanet/retinanet_r18_fpn_mini-street.py'
     cfg = config()
