@@ -89,6 +89,8 @@ def use_file(cfg: Config, args: Namespace) -> None:
     if args.tta:
         raise SystemExit('error: --tta merges views in PyTorch: test a checkpoint')
     cfg.model = ConfigDict(type='lzu_mm.OnnxModel', path=args.checkpoint)
+    # What a training would start from.
+    cfg.load_from = None
 
 
 def enable_tta(cfg: Config) -> None:
@@ -181,7 +183,8 @@ def main() -> None:
     try:
         for path in [*([args.out] if pickled else []), osp.join(cfg.work_dir, 'log')]:
             check_writable(path)
-        read_checkpoint(args.checkpoint)
+        if cfg.load_from:
+            read_checkpoint(cfg.load_from)
         runner = build_runner(cfg, args.allow_partial)
         if pickled:
             dump_predictions(runner, cfg.default_scope, args.out)
