@@ -17,13 +17,13 @@ from typing import Any, Optional
 
 import torch
 from mmengine.analysis import get_model_complexity_info
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from rich.progress import track
 
-from lzu_mm.engine import check_weights, load_config, read_checkpoint
+from lzu_mm.engine import add_cfg_options, check_weights, load_config, read_checkpoint
 from lzu_mm.files import check_writable, replacing
 from report.environment import describe_machine
 from report.tables import markdown
@@ -66,7 +66,7 @@ def parse_args() -> Namespace:
         help='a results file (.jsonl) of benchmarks/experiment.py: write its report '
         'with the times of --out and the picture of accuracy over latency',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    add_cfg_options(parser)
     args = parser.parse_args()
     if not args.configs and not (args.plot and args.out):
         parser.error('name the configs to time, or --plot RESULTS --out TIMES to draw')

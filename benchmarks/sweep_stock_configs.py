@@ -20,6 +20,8 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any, Dict, List
 
+from lzu_mm.files import replacing
+
 
 def parse_args() -> Namespace:
     """Read the command line."""
@@ -53,7 +55,8 @@ def known_configs(args: Namespace) -> List[Any]:
     described = [describe(*item) for item in track(paths, 'reading configs')]
     configs = [config for config in described if config is not None]
     rows = [(c.name, str(c.path), c.model_hash, c.kinds) for c in configs]
-    _write_aside(index, json.dumps(rows))
+    with replacing(index) as draft:
+        draft.write_text(json.dumps(rows))
     return configs
 
 
@@ -187,20 +190,14 @@ def _one_for_each_family(configs: List[Any], done: Dict[str, Dict[str, Any]]) ->
     return list(first.values())
 
 
-def _write_aside(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(path.suffix + '.part')
-    aside.write_text(text)
-    aside.rename(path)
-
-
 def main() -> None:
     """Sweep, or write the table."""
     args = parse_args()
     if args.table:
         from stock_sweep.table import table
 
-        _write_aside(args.table, table(known_configs(args), results(args.out)))
+        with replacing(args.table) as draft:
+            draft.write_text(table(known_configs(args), results(args.out)))
     else:
         sweep(args)
 

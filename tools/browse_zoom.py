@@ -13,14 +13,14 @@ from typing import Any
 import matplotlib
 import mmcv
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import set_random_seed
 from mmengine.utils import track_iter_progress
 from mmengine.visualization import Visualizer
 
 from lzu_mm.data_preprocessors import ZoomMixin
-from lzu_mm.engine import load_config
+from lzu_mm.engine import add_cfg_options, load_config
 from lzu_mm.visualization import draw_zoom, record_zoom
 
 # RGB, for datasets that bring none.
@@ -42,7 +42,7 @@ def parse_args() -> Namespace:
     parser.add_argument('--show-interval', type=float, default=2, help='seconds per picture')
     parser.add_argument('--width', type=int, default=640, help='of each panel, pixels')
     parser.add_argument('--overwrite', action='store_true', help='replace pictures there are')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override the config')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -81,7 +81,7 @@ def main() -> None:
     """Draw or show the pictures."""
     args = parse_args()
     cfg = load_config(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     set_random_seed(0)  # the same random flips for every config, so that pictures compare
     preprocessor = build_preprocessor(cfg)

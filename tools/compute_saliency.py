@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Optional
 
 import mmcv
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.utils import track_iter_progress
 
 from lzu_mm.data_preprocessors import ZoomSettings
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
-from lzu_mm.engine import load_config
+from lzu_mm.engine import add_cfg_options, load_config
 from lzu_mm.files import check_writable
 from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.saliency.estimation.dataset import (
@@ -79,7 +79,7 @@ def parse_args() -> Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a file made with other settings'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override the config')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -159,7 +159,7 @@ def build_dataset(args: Namespace, cfg: Config) -> Any:
 def compute(args: Namespace) -> None:
     """Compute and write."""
     cfg = load_config(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.merge_from_dict(args.cfg_options)
     path = output_path(args, cfg)
     check_writable(path)
     dataset = build_dataset(args, cfg)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Union
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 
 from lzu_mm.deploy import ExportError, export_onnx
-from lzu_mm.engine import allow_mmengine_checkpoints
+from lzu_mm.engine import add_cfg_options, allow_mmengine_checkpoints, load_config
 
 
 def parse_args() -> Namespace:
@@ -43,14 +43,7 @@ def parse_args() -> Namespace:
     parser.add_argument(
         '--no-verify', action='store_true', help='do not compare the file with PyTorch'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='overrides of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -67,7 +60,7 @@ def check_args(args: Namespace) -> None:
 
 def build_model(args: Namespace) -> Any:
     """The model of the config with the weights of the checkpoint, all of them and no others."""
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     if cfg.get('default_scope') is None:
         raise SystemExit(f"error: {args.config} sets no default_scope ('mmdet', 'mmseg')")

@@ -22,13 +22,14 @@ from mmdet.apis import inference_detector, init_detector
 from mmdet.registry import VISUALIZERS
 from mmdet.structures import DetDataSample
 from mmdet.utils import get_test_pipeline_cfg
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.utils import ProgressBar
 
 from lzu_mm.data_preprocessors import ZoomMixin
 from lzu_mm.engine import (
     CheckpointError,
+    add_cfg_options,
     check_weights,
     load_config,
     read_checkpoint,
@@ -64,7 +65,7 @@ def parse_args() -> Namespace:
         action='store_true',
         help='go on with a checkpoint that lacks weights of the model',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override the config')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -94,7 +95,7 @@ def open_video(path: str) -> mmcv.VideoReader:
 def build_model(args: Namespace) -> Any:
     """The detector."""
     cfg = load_config(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.merge_from_dict(args.cfg_options)
     if cfg.get('default_scope') != 'mmdet':
         raise SystemExit(
             f'error: {args.config} is of {cfg.get("default_scope")!r}; this demo takes detectors '

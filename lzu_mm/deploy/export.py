@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..data_preprocessors import ZoomMixin, warped
 from ..data_preprocessors.warped import ContentWarp
+from ..files import replacing
 from ..link import ZoomedBatch
 from ..necks import UnzoomNeck
 from .constants import Constants, folded_unzoom, folded_zoom
@@ -72,15 +73,11 @@ def export_onnx(
     reference, parts = _fold(deployed, image)
     program = _trace(deployed, image, parts, opset)
     program.model.metadata_props.update(metadata_of(model, deployed))
-    aside = path.with_name(f'.{path.stem}.unverified.onnx')
-    try:
-        program.save(str(aside))
-        found = {} if verify is False else _compare(deployed, reference, aside, image)
+    with replacing(path) as draft:
+        program.save(str(draft))
+        found = {} if verify is False else _compare(deployed, reference, draft, image)
         if path.exists():
             raise FileExistsError(f'{path} has come into being meanwhile; remove it')
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
     return found
 
 

@@ -4,7 +4,7 @@ from .checkpoint import allow_mmengine_checkpoints
 from .checkpoint_hook import SafeCheckpointHook
 from .configs import load_config
 from .dist import prepare_cpu_dist
-from .launch import add_common_arguments, build_runner, config_from_args
+from .launch import add_cfg_options, add_common_arguments, build_runner, config_from_args
 from .nuscenes import adapt_nuscenes_metric
 from .optim_wrapper import BFloat16OptimWrapper
 from .weights import (
@@ -21,6 +21,7 @@ __all__ = [
     'CheckpointGuard',
     'SafeCheckpointHook',
     'adapt_nuscenes_metric',
+    'add_cfg_options',
     'add_common_arguments',
     'allow_mmengine_checkpoints',
     'build_runner',

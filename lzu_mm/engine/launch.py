@@ -16,7 +16,7 @@ from .nuscenes import adapt_nuscenes_metric
 from .storage import write_atomically
 from .weights import CheckpointGuard
 
-__all__ = ['add_common_arguments', 'build_runner', 'config_from_args']
+__all__ = ['add_cfg_options', 'add_common_arguments', 'build_runner', 'config_from_args']
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -26,14 +26,7 @@ def add_common_arguments(parser: ArgumentParser) -> None:
         parser: The parser to extend.
     """
     parser.add_argument('--work-dir', help='where logs and results go (default: work_dirs/CONFIG)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='overrides of the config, e.g. train_cfg.max_epochs=2 model.neck.out_channels=128',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -48,6 +41,22 @@ def add_common_arguments(parser: ArgumentParser) -> None:
     # torch.distributed.launch passes one or the other spelling; torchrun sets LOCAL_RANK itself.
     parser.add_argument(
         '--local_rank', '--local-rank', type=int, default=0, help='set by launchers'
+    )
+
+
+def add_cfg_options(parser: ArgumentParser) -> None:
+    """Add the flag that overrides settings of a config.
+
+    Args:
+        parser: The parser to extend.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='overrides of the config, e.g. train_cfg.max_epochs=2 model.neck.out_channels=128',
     )
 
 
