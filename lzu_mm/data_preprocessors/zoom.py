@@ -8,14 +8,11 @@ taken place (LZU, Thavamani et al., CVPR 2023).
 from __future__ import annotations
 
 import warnings
-from random import Random
 from typing import Any, Mapping
 
-import torch
-from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from ..frames import SourceFrame, source_frames
+from ..frames import source_frames
 from ..link import (
     WarpLink,
     ZoomedBatch,
@@ -24,20 +21,18 @@ from ..link import (
     refuse_unused_zoom,
     running_models,
 )
-from ..pipelines import read_pipelines, refuse_masks
-from ..registry import MODELS
-from ..saliency import BaseSaliency
-from ..saliency.estimation.magnification import same_aspect
-from ..warps import Warp, saliency_to_warp, zoom_image
+from ..pipelines import refuse_masks
+from ..warps import Warp, zoom_image
 from ..warps.zoom import zoomed_content
 from .faults import refuse_faults
+from .saliency_warp import WarpMixin
 from .settings import ZoomSettings
 from .unsupported import refuse_nested, refuse_unsupported
 from .warped import ContentWarp
 from .way_home import Journey, WayHome
 
 
-class ZoomMixin(BaseDataPreprocessor):
+class ZoomMixin(WarpMixin):
     """Zooms the images of a batch and scales its samples before the parent sees them.
 
     Mix in before a stock data preprocessor. A subclass says how a sample follows, in
@@ -72,26 +67,15 @@ class ZoomMixin(BaseDataPreprocessor):
                 f'zoom has no setting {sorted(unknown)}; it takes '
                 f'{list(ZoomSettings.__dataclass_fields__)}'
             )
-        self.zoom = ZoomSettings(**zoom)
-        refuse_nested(self.zoom.labels)
-        if self.zoom.labels == 'warped':
+        settings = ZoomSettings(**zoom)
+        refuse_nested(settings.labels)
+        if settings.labels == 'warped':
             refuse_masks()
-        self.saliency: BaseSaliency = MODELS.build(dict(self.zoom.saliency, _scope_='lzu_mm'))
-        self._check_images()
-        whole = [m for m in self.saliency.modules() if getattr(m, 'of_whole_images', False)]
-        self._vouched = not whole or read_pipelines(type(whole[0]).__name__)
-        self._aspect = self._choose_aspect() if self.zoom.size == 'auto' else (1.0, 1.0)
+        self._look_by(settings)
         self.link = WarpLink()
-        # Not torch's generator: all processes of a distributed training must draw the same.
-        self._draw = Random(0)
-        self._shared_warps: dict[tuple[int, ...], tuple[Tensor, Warp, Tensor]] = {}
         self._warned_unlinked = False
         self._paved = False
         self._pave_way_home()
-
-    def init_weights(self) -> None:
-        """Initialise the saliency module; called by the model's ``init_weights``."""
-        self.saliency.init_weights()
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Zoom, then preprocess as the parent does.
@@ -114,23 +98,9 @@ class ZoomMixin(BaseDataPreprocessor):
         skipped = training and not self._draws_zoom()
         warp, saliency = (None, None) if skipped else self.warp(images, samples, training)
         sizes = [self.zoom.output_size(_size(image), self._aspect) for image in images]
-        frames = source_frames(images, samples)
-        if warp is not None:
-            self._warn_of_doubt(frames, samples, training)
-        warps = [
-            None if own is None else ContentWarp(own, frame.content, _size(image), size)
-            for own, frame, image, size in zip(_each(warp, len(images)), frames, images, sizes)
-        ]
-        zoomed = [self._zoom(image, own, size) for image, own, size in zip(images, warps, sizes)]
-        if training:
-            zoomed[0] = self._keep_in_graph(zoomed[0])
-        data = self.set_images(data, zoomed)
+        warps = self._content_warps(warp, images, samples, sizes, training)
         journeys = self._journeys(images, samples, sizes, warps)
-        if samples is not None:
-            data['data_samples'] = [
-                sample if sample is None else self.scale_sample(sample, journey, training)
-                for sample, journey in zip(samples, journeys)
-            ]
+        data = self._zoomed_data(data, images, journeys, warps, training)
         output = super().forward(data, training)
         batch = self._batch(warp, warps, sizes, output)
         batch.saliency, batch.skipped = saliency, skipped
@@ -141,68 +111,46 @@ class ZoomMixin(BaseDataPreprocessor):
             self.saliency.remember(output['data_samples'], training)
         return output
 
-    def warp(
-        self, images: list[Tensor], samples: list[Any] | None, training: bool
-    ) -> tuple[Warp | None, Tensor | None]:
-        """The warps of a batch.
+    def _content_warps(
+        self,
+        warp: Warp | None,
+        images: list[Tensor],
+        samples: list[Any] | None,
+        sizes: list[tuple[int, int]],
+        training: bool,
+    ) -> list[ContentWarp | None]:
+        """The warp of each image, over the content of its source."""
+        frames = source_frames(images, samples)
+        if warp is not None:
+            self._warn_of_doubt(frames, samples, training)
+        return [
+            None if own is None else ContentWarp(own, frame.content, _size(image), size)
+            for own, frame, image, size in zip(_each(warp, len(images)), frames, images, sizes)
+        ]
 
-        Args:
-            images: Source images, each (C, H, W).
-            samples: Their data samples, if any.
-            training: Whether the batch is one to train on.
-
-        Returns:
-            A batch of warps, a single one where all images are looked at alike, or None where every
-            warp is the identity; and the saliency that they were made from.
-        """
-        if self.saliency.is_uniform or (self.zoom.train_only and not training):
-            return None, None
-        shared = self.saliency.shared(images, samples)
-        if shared is not None:
-            return self._shared_warp(*shared)
-        # Geometry keeps float32 under autocast too.
-        with torch.autocast(images[0].device.type, enabled=False):
-            saliency = self.saliency(images, samples, training)
-            return saliency_to_warp(saliency, **self.zoom.warp_options()), saliency
-
-    def _check_images(self) -> None:
-        """Let the saliency modules know what the config tells of the images."""
-        mean, std = (
-            None if values is None else values.flatten().tolist()
-            for values in (getattr(self, 'mean', None), getattr(self, 'std', None))
-        )
-        channels = [len(mean)] if mean and len(mean) > 1 else []  # one value may be for all
-        for _, arguments in models_under_construction():
-            backbone = arguments.get('backbone')
-            if isinstance(backbone, Mapping) and isinstance(backbone.get('in_channels'), int):
-                channels.append(backbone['in_channels'])
-        for module in self.saliency.modules():
-            if isinstance(module, BaseSaliency):
-                module.check_images(next(iter(channels), None), mean, std)
-
-    def _choose_aspect(self) -> tuple[float, float]:
-        """Factors of the zoomed height and width at which objects keep their aspect on average."""
-        if self.saliency.is_uniform:
-            return 1.0, 1.0
-        shared = self.saliency.shared([], None)
-        if shared is None:
-            raise ValueError(
-                "zoom.size='auto' needs a map that is the same for all images (FixedSaliency, "
-                'HorizonSaliency with a row): set zoom.size=(h, w), or leave it out'
-            )
-        saliency = shared[0].float()
-        return same_aspect(saliency[0, 0], saliency_to_warp(saliency, **self.zoom.warp_options()))
-
-    def _keep_in_graph(self, image: Tensor) -> Tensor:
-        """Let the image depend on all that learns, as DDP wants of every parameter in every step.
-
-        Some batches are left out by ``train_prob``, and some have no box to look at.
-        """
-        learned = [p for p in self.saliency.parameters() if p.requires_grad]
-        return image + sum(p.flatten()[:0].sum() for p in learned) if learned else image
-
-    def _draws_zoom(self) -> bool:
-        return self.zoom.train_prob == 1 or self._draw.random() < self.zoom.train_prob
+    def _zoomed_data(
+        self,
+        data: dict[str, Any],
+        images: list[Tensor],
+        journeys: list[Journey],
+        warps: list[ContentWarp | None],
+        training: bool,
+    ) -> dict[str, Any]:
+        """The batch with zoomed images, and samples that follow them."""
+        zoomed = [
+            self._zoom(image, warp, journey.size)
+            for image, warp, journey in zip(images, warps, journeys)
+        ]
+        if training:
+            zoomed[0] = self._keep_in_graph(zoomed[0])
+        samples = data.get('data_samples')
+        data = self.set_images(data, zoomed)
+        if samples is not None:
+            data['data_samples'] = [
+                sample if sample is None else self.scale_sample(sample, journey, training)
+                for sample, journey in zip(samples, journeys)
+            ]
+        return data
 
     def _zoom(self, image: Tensor, warp: ContentWarp | None, size: tuple[int, int]) -> Tensor:
         settings = (size, self.zoom.align_corners, self.zoom.antialias)
@@ -215,17 +163,6 @@ class ZoomMixin(BaseDataPreprocessor):
         if warp is None:
             return size
         return zoomed_content(warp.content, warp.source, size, self.zoom.align_corners)
-
-    def _shared_warp(self, source: Tensor, flipped: tuple[int, ...]) -> tuple[Warp, Tensor]:
-        """The warp of an unchanging map; made once, it keeps the grids that were made from it."""
-        known = self._shared_warps.get(flipped)
-        if known is None or known[0] is not source:
-            # What is made in inference mode could not be used in training later.
-            with torch.inference_mode(False), torch.no_grad():
-                saliency = source.flip(flipped)
-                warp = saliency_to_warp(saliency, **self.zoom.warp_options())
-            known = self._shared_warps[flipped] = (source, warp, saliency)
-        return known[1:]
 
     def get_images(self, data: dict[str, Any]) -> Any:
         """The source images of a batch: a sequence of (C, H, W) or one (N, C, H, W)."""
@@ -335,20 +272,6 @@ class ZoomMixin(BaseDataPreprocessor):
             self.zoom.align_corners,
             unzoom=self.zoom.labels == 'resized',
         )
-
-    def _warn_of_doubt(
-        self, frames: list[SourceFrame], samples: list[Any] | None, training: bool
-    ) -> None:
-        """Warn once of what metainfo cannot tell, where no pipelines could be read."""
-        if self._vouched:
-            return
-        known = [sample.metainfo for sample in samples or () if sample is not None]
-        doubts = [frame.doubt for frame in frames if frame.doubt]
-        if training and any('flip' not in metainfo for metainfo in known):
-            doubts.append("a flip is not followed unless 'flip' is in meta_keys of Pack*Inputs")
-        if doubts:
-            self._vouched = True
-            warnings.warn(f'{type(self.saliency).__name__}: {doubts[0]}', stacklevel=3)
 
     def _warn_if_unlinked(self) -> None:
         if self.link.claimed or self._warned_unlinked or self.zoom.labels == 'warped':

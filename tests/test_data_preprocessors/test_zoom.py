@@ -81,7 +81,7 @@ def test_one_warp_of_a_fixed_map_serves_all_batches(saliency_file, monkeypatch):
     expected = module(data)['inputs']
     warp = module.link.batch.warp
     with monkeypatch.context() as patch:
-        patch.setattr('lzu_mm.data_preprocessors.zoom.saliency_to_warp', None)
+        patch.setattr('lzu_mm.data_preprocessors.saliency_warp.saliency_to_warp', None)
         assert torch.equal(module(data)['inputs'], expected)
         copied = copy.deepcopy(module)
         assert torch.equal(copied(data)['inputs'], expected)

@@ -1,8 +1,4 @@
-"""The link by which a zoom data preprocessor hands its warps to the unzoom neck.
-
-Stock detectors hand neither samples nor warps to the neck, so both ends share a link. It is handed
-over (``UnzoomNeck(link=preprocessor.link)``), or found by :func:`find_link` while a registry builds
-a model: ``BaseModel.__init__`` builds the data preprocessor, which makes the link, before the neck.
+"""Which zoomed batch tensors belong to.
 
 A batch is known by its tensors: the canvas that the preprocessor hands out, and what a followed
 backbone makes of it. So features of another batch, thread or canvas are told apart, and
@@ -12,20 +8,17 @@ both ends.
 
 from __future__ import annotations
 
-import inspect
 import threading
 from dataclasses import dataclass, replace
-from types import FrameType
 from typing import Any, Iterator, Mapping, Sequence
 
 import torch
-from mmengine.model import BaseModel, BaseTTAModel
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .warps import Warp
-from .warps.compat import is_compiling
-from .warps.part import warp_of_parts
+from ..warps import Warp
+from ..warps.compat import is_compiling
+from ..warps.part import warp_of_parts
 
 UNSEEN = (
     '{reader} got what belongs to images that the zoom data preprocessor of its model has not '
@@ -193,133 +186,6 @@ def is_traced() -> bool:
     return is_compiling() or torch.jit.is_tracing()
 
 
-def find_link(reader: str, otherwise: str) -> WarpLink:
-    """Find the link for a part of a model that is being built.
-
-    Where a model is built inside another (distillation, semi-supervision, tracking), the outermost
-    one preprocesses the data.
-
-    Args:
-        reader: Name of the part, for the error.
-        otherwise: What else to do about the error.
-
-    Returns:
-        The link of the data preprocessor of the model under construction.
-
-    Raises:
-        RuntimeError: If there is no zoom data preprocessor to link with.
-    """
-    models = models_under_construction()
-    links = [link_in(model) for model, _ in models]
-    if links and links[-1] is not None:
-        return links[-1]
-    if not any(links):
-        raise RuntimeError(
-            f'{reader} found no zoom data preprocessor to link with. Set '
-            "model.data_preprocessor.type to 'lzu_mm.ZoomDetDataPreprocessor' "
-            '(lzu_mm.ZoomSegDataPreProcessor, lzu_mm.ZoomDet3DDataPreprocessor), hand the link of '
-            f'a preprocessor over (link=preprocessor.link), or {otherwise}.'
-        )
-    raise RuntimeError(_never_called(models))
-
-
-def link_in(model: nn.Module) -> WarpLink | None:
-    """The link of a model's data preprocessor, or of one that it wraps (multi-branch)."""
-    preprocessor = getattr(model, 'data_preprocessor', None)
-    parts = preprocessor.modules() if isinstance(preprocessor, nn.Module) else ()
-    links = (vars(part).get('link') for part in parts)
-    return next((link for link in links if isinstance(link, WarpLink)), None)
-
-
-def backbone_to_follow() -> nn.Module | None:
-    """The backbone that feeds the neck under construction.
-
-    Models build a backbone before its neck, so that it is the one that has no neck yet: the
-    model's own, or that of a member, such as the teacher of LAD.
-    """
-    for model, _ in models_under_construction()[:1]:
-        members = [model, *(value for value in _members(model) if isinstance(value, nn.Module))]
-        for member in members:
-            backbone = getattr(member, 'backbone', None)
-            if isinstance(backbone, nn.Module) and getattr(member, 'neck', None) is None:
-                return backbone
-    return None
-
-
-def models_under_construction() -> list[tuple[BaseModel, dict[str, Any]]]:
-    """The models whose ``__init__`` is running, the innermost first.
-
-    Registries pass no parent to what they build, so the call stack is the only place where a part
-    can learn which model it is built for. Wrappers for test-time augmentation are left out: they
-    leave preprocessing to the model inside.
-
-    Returns:
-        Each with the arguments and local variables of its ``__init__``.
-    """
-    found: dict[int, tuple[BaseModel, dict[str, Any]]] = {}
-    for owner, frame in running_models():
-        if frame.f_code.co_name == '__init__' and not isinstance(owner, BaseTTAModel):
-            _, inner = found.get(id(owner), (owner, {}))
-            found[id(owner)] = (owner, {**frame.f_locals, **inner})
-    return list(found.values())
-
-
-def refuse_unused_zoom() -> None:
-    """Refuse a zoom data preprocessor that would never be called.
-
-    Raises:
-        RuntimeError: If it is built for a model inside another, which does not zoom.
-    """
-    models = models_under_construction()
-    if len(models) > 1 and link_in(models[-1][0]) is None:
-        raise RuntimeError(_never_called(models))
-
-
-def in_tensor_mode() -> bool:
-    """Whether a model is running in mode ``tensor``, as to count FLOPs."""
-    for _, frame in running_models():
-        name = frame.f_code.co_name
-        if name in ('_forward', 'loss', 'predict'):
-            return name == '_forward'
-        if name == 'forward':
-            return frame.f_locals.get('mode') == 'tensor'
-    return False
-
-
-def running_models() -> Iterator[tuple[BaseModel, FrameType]]:
-    """Models in whose methods the call stack is, the innermost first."""
-    return ((owner, frame) for owner, frame in _running() if isinstance(owner, BaseModel))
-
-
-def modules_under_construction() -> list[nn.Module]:
-    """The modules whose ``__init__`` is running, the innermost first."""
-    found = {
-        id(owner): owner
-        for owner, frame in _running()
-        if isinstance(owner, nn.Module) and frame.f_code.co_name == '__init__'
-    }
-    return list(found.values())
-
-
-def _running() -> Iterator[tuple[Any, FrameType]]:
-    """The objects in whose methods the call stack is, the innermost first."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        yield frame.f_locals.get('self'), frame
-        frame = frame.f_back
-
-
-def _never_called(models: list[tuple[BaseModel, dict[str, Any]]]) -> str:
-    inner, outer = type(models[0][0]).__name__, type(models[-1][0]).__name__
-    return (
-        f'The zoom of {inner} would never run: {outer}, which it is built into, preprocesses the '
-        f"data. Set the outer model.data_preprocessor.type to 'lzu_mm.ZoomDetDataPreprocessor' (in "
-        'a MultiBranchDataPreprocessor, its data_preprocessor.type), if it takes a '
-        'DetDataPreprocessor; else (trackers) keep the stock data_preprocessor and neck of the '
-        'model inside.'
-    )
-
-
 def _sample(canvas: Tensor) -> Tensor:
     h, w = canvas.shape[-2:]
     return canvas.detach()[..., :: max(h // _SAMPLED, 1), :: max(w // _SAMPLED, 1)]
@@ -337,8 +203,3 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 
 def _hooks(module: nn.Module) -> Iterator[Any]:
     return iter(module._forward_hooks.values())
-
-
-def _members(model: nn.Module) -> list[Any]:
-    """Modules of a model, those that it hides from ``children()`` among them."""
-    return [*vars(model).values(), *model.children()]
