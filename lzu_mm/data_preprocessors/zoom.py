@@ -25,6 +25,7 @@ from ..pipelines import refuse_masks
 from ..warps import Warp, zoom_image
 from ..warps.zoom import zoomed_content
 from .faults import refuse_faults
+from .saliency_loss import add_saliency_loss
 from .saliency_warp import WarpMixin
 from .settings import ZoomSettings
 from .unsupported import refuse_nested, refuse_unsupported
@@ -76,6 +77,8 @@ class ZoomMixin(WarpMixin):
         self._warned_unlinked = False
         self._paved = False
         self._pave_way_home()
+        if self.saliency.has_target:
+            add_saliency_loss(self)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Zoom, then preprocess as the parent does.
@@ -100,10 +103,14 @@ class ZoomMixin(WarpMixin):
         sizes = [self.zoom.output_size(_size(image), self._aspect) for image in images]
         warps = self._content_warps(warp, images, samples, sizes, training)
         journeys = self._journeys(images, samples, sizes, warps)
+        losses = {}
+        if training and saliency is not None:
+            losses = self.saliency.losses(saliency, images, samples)
         data = self._zoomed_data(data, images, journeys, warps, training)
         output = super().forward(data, training)
         batch = self._batch(warp, warps, sizes, output)
         batch.saliency, batch.skipped = saliency, skipped
+        batch.losses = losses
         if self.predictions_travel and not training:
             batch.journeys = journeys
         self.link.publish(self.get_canvas(output), batch)

@@ -9,7 +9,7 @@ both ends.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Iterator, Mapping, Sequence
 
 import torch
@@ -46,6 +46,7 @@ class ZoomedBatch:
         journeys: What the way home of predictions must know of each image; empty where they need
             none.
         skipped: Whether ``zoom.train_prob`` left the batch out, which is resized uniformly.
+        losses: What the saliency adds to the losses of the model.
     """
 
     content_warp: Warp | None
@@ -57,6 +58,7 @@ class ZoomedBatch:
     unzoom: bool = True
     journeys: Sequence[Any] = ()
     skipped: bool = False
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def warp(self) -> Warp | None:

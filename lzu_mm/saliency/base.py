@@ -17,11 +17,13 @@ class BaseSaliency(BaseModule):
         of_whole_images: Whether maps are made for originals, so that pipelines must leave images
             whole.
         follows_videos: Whether maps depend on what was found in frames before.
+        has_target: Whether maps are compared with labels, by :meth:`losses`.
     """
 
     is_uniform: bool = False
     of_whole_images: bool = False
     follows_videos: bool = False
+    has_target: bool = False
 
     @abstractmethod
     def forward(
@@ -38,6 +40,21 @@ class BaseSaliency(BaseModule):
         Returns:
             Non-negative saliency of the content of the images, shape (N, 1, h_S, w_S).
         """
+
+    def losses(
+        self, saliency: Tensor, images: list[Tensor], samples: Sequence[Any] | None
+    ) -> dict[str, Tensor]:
+        """What maps of a training batch add to the losses of the model.
+
+        Args:
+            saliency: What :meth:`forward` returned.
+            images: As for :meth:`forward`.
+            samples: As for :meth:`forward`.
+
+        Returns:
+            Losses by their names in the log; none by default.
+        """
+        return {}
 
     def shared(
         self, images: list[Tensor], samples: Sequence[Any] | None
@@ -80,3 +97,20 @@ class BaseSaliency(BaseModule):
 
     def reset(self) -> None:
         """Forget what was remembered."""
+
+
+def refuse_targets(saliency: BaseSaliency, setting: str) -> None:
+    """Refuse a module inside another that is to be compared with labels: nobody would ask it.
+
+    Args:
+        saliency: The outer module.
+        setting: Where the inner ones were set.
+
+    Raises:
+        ValueError: If one has a target.
+    """
+    if any(getattr(module, 'has_target', False) for module in saliency.modules()):
+        raise ValueError(
+            f'a LearnedSaliency in {setting} cannot have a target: remove its target, or set '
+            'zoom.saliency to the LearnedSaliency itself'
+        )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..checks import check_config, check_number
 from ..registry import MODELS
-from .base import BaseSaliency
+from .base import BaseSaliency, refuse_targets
 from .temporal import resize_saliency
 
 
@@ -48,6 +48,7 @@ class CombinedSaliency(BaseSaliency):
         self.members: Sequence[BaseSaliency] = nn.ModuleList(  # type: ignore[assignment]
             MODELS.build(dict(member, _scope_='lzu_mm')) for member in members
         )
+        refuse_targets(self, 'saliency.members')
         self.weights = [weight / sum(weights) for weight in weights]
 
     def forward(

@@ -1,13 +1,14 @@
 """Learned saliency: a small CNN on a low-resolution copy of the image.
 
-Trained end to end by the task's loss alone, through zoom and unzoom, as in Recasens et al., ECCV
-2018 (LZ) and LDS.
+Trained end to end by the task's loss, through zoom and unzoom, as in Recasens et al., ECCV 2018
+(LZ) and LDS, or by the labels of the images (:mod:`lzu_mm.saliency.target`).
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Sequence
+from inspect import signature
+from typing import Any, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from ..link import is_traced
 from ..registry import MODELS
 from ..stock import build_stock
 from .base import BaseSaliency
+from .target import SaliencyTarget
 
 _BYTES = (0, 255)
 
@@ -41,6 +43,9 @@ class LearnedSaliency(BaseSaliency):
         channels: Channels of the images: 1 for grayscale.
         value_range: Values of black and white before normalisation, which become -1 and 1:
             (0, 65535) for images of 16 bits.
+        target: Settings of a :class:`SaliencyTarget`, such as ``dict(kind='boxes')``: in training,
+            maps are also compared with the labels of their images, which is logged as
+            ``loss_saliency``. None leaves the map to the task's loss.
 
     Raises:
         ValueError: If a setting is out of range or missing, or the backbone does not take images of
@@ -56,6 +61,7 @@ class LearnedSaliency(BaseSaliency):
         floor: float = 0.0,
         channels: int = 3,
         value_range: tuple[float, float] = _BYTES,
+        target: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         check_number('saliency.floor', floor, '[0, 1)')
@@ -78,6 +84,8 @@ class LearnedSaliency(BaseSaliency):
         if in_channels is not None:
             self._check_backbone(in_channels)
         self.head = nn.Conv2d(in_channels or 32, 1, 1)
+        self.target = None if target is None else _target(target)
+        self.has_target = target is not None
         self._seen = False
         self._start_uniform()
 
@@ -129,6 +137,15 @@ class LearnedSaliency(BaseSaliency):
         logits = F.interpolate(features, self.grid_shape, mode='bilinear', align_corners=False)
         share = logits.flatten(1).softmax(dim=1).view_as(logits)
         return (1 - self.floor) * share + self.floor / share[0].numel()
+
+    def losses(
+        self, saliency: Tensor, images: list[Tensor], samples: Sequence[Any] | None
+    ) -> dict[str, Tensor]:
+        """See :meth:`BaseSaliency.losses`."""
+        if self.target is None:
+            return {}
+        loss = self.target.loss(saliency, source_frames(images, samples), samples)
+        return {'loss_saliency': loss}
 
     def get_extra_state(self) -> Tensor:
         """The shape of the map, which no weight tells, for the checkpoint."""
@@ -211,6 +228,13 @@ def likely_value_range(mean: Sequence[float], std: Sequence[float]) -> tuple[flo
     # YOLO's models divide by white and subtract nothing.
     typical = max(mean) if any(mean) else max(std)
     return _BYTES if typical <= 256 else (0, 65535)
+
+
+def _target(settings: Mapping[str, Any]) -> SaliencyTarget:
+    known = list(signature(SaliencyTarget).parameters)
+    if not isinstance(settings, Mapping) or set(settings) - set(known):
+        raise ValueError(f'saliency.target takes a dict of {known}, got {settings!r}')
+    return SaliencyTarget(**settings)
 
 
 def _small_backbone(channels: int) -> nn.Module:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..checks import check_config, check_flag, check_grid_shape, check_number, check_whole
 from ..frames import SourceFrame, source_frames
 from ..registry import MODELS
-from .base import BaseSaliency
+from .base import BaseSaliency, refuse_targets
 from .estimation.kde import box_saliency
 from .sequences import Detections, SequenceMemory
 
@@ -69,6 +69,7 @@ class TemporalSaliency(BaseSaliency):
         self.score_thr = check_number('saliency.score_thr', score_thr, '[0, 1]')
         self.weight_by_score = check_flag('saliency.weight_by_score', weight_by_score)
         self.prior: BaseSaliency = MODELS.build(dict(prior, _scope_='lzu_mm'))
+        refuse_targets(self, 'saliency.prior')
         self.jitter = check_number('saliency.jitter', jitter, '[0, inf)', ' pixels')
         self.drop_prob = check_number('saliency.drop_prob', drop_prob, '[0, 1]')
         self.memory = SequenceMemory(check_whole('saliency.max_gap', max_gap, '[1, inf)'))
