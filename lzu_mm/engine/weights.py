@@ -96,7 +96,7 @@ def check_weights(
     fits = {key: v for key, v in found.items() if _shape(wanted.get(key, v)) == _shape(v)}
     missing = list(_missing(_unwrapped(model), fits))
     starts = training and len(missing) < len(wanted)
-    vital = [key for key in missing if 'backbone.' in key] if starts else missing
+    vital = [key for key in missing if _is_of_backbone(key)] if starts else missing
     if not vital:
         return
     message = (
@@ -211,6 +211,11 @@ def _missing(model: nn.Module, state: dict[str, Any]) -> Iterator[str]:
     for key in model.load_state_dict(weights, strict=False).missing_keys:
         if not key.endswith(('num_batches_tracked', '_extra_state')):
             yield key
+
+
+def _is_of_backbone(key: str) -> bool:
+    # A learned saliency may have a backbone of its own, in the data preprocessor.
+    return 'backbone.' in key and 'data_preprocessor.' not in key
 
 
 def _shape(value: Any) -> Any:

@@ -26,6 +26,7 @@ SALIENCY = {
     'lzu-adaptive': 'TemporalSaliency',
     'lzu-combined': 'CombinedSaliency',
     'lzu-learned': 'LearnedSaliency',
+    'lzu-learned-equalise': 'LearnedSaliency',
     'lzu-learned-kde': 'LearnedKDE',
     'fovea-fixed': 'FixedSaliency',
     'fovea-equalise': 'FixedSaliency',
@@ -85,7 +86,8 @@ KINDS = {
     'pspnet_r50-d8_cityscapes-256x256': ('uniform', 'lzu-fixed', 'lzu-learned', 'lds'),
     'pspnet_r18-d8_mini-street-128x128': ('uniform', 'lzu-fixed', 'lzu-learned', 'lds'),
     'yolox-nano_gtsdb-0.25x': (
-        'uniform', 'lzu-fixed', 'lzu-equalise', 'fovea-fixed', 'fovea-equalise',
+        'uniform', 'lzu-fixed', 'lzu-equalise', 'lzu-learned-equalise', 'fovea-fixed',
+        'fovea-equalise',
     ),
     'retinanet_mobilenet-v2_fpn_gtsdb-0.25x': (
         'uniform', 'lzu-fixed', 'lzu-equalise', 'fovea-fixed', 'fovea-equalise',
@@ -226,8 +228,9 @@ def test_only_the_saliency_differs_from_the_baseline(path, load):
     if side in TEMPORAL:
         # How frames are fed to the model, which changes nothing for the baseline.
         allowed += r'|(val|test)_dataloader\.(batch_size|sampler\.type)'
-    if side == 'lzu-equalise':
-        allowed += r'|model\.data_preprocessor\.zoom\.(method|uniform_share)$' + FRAME
+    if side.endswith('-equalise'):
+        allowed += r'|model\.data_preprocessor\.zoom\.(method|uniform_share|max_magnification)$'
+        allowed += FRAME
     if side == 'lzu-learned-kde':
         allowed += r'|optim_wrapper\.paramwise_cfg'
     assert changed

@@ -13,7 +13,10 @@ from mmengine.structures import InstanceData
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
-    *(f'yolox/{kind}_yolox-nano_gtsdb-0.25x' for kind in ('uniform', 'lzu-fixed', 'lzu-equalise')),
+    *(
+        f'yolox/{kind}_yolox-nano_gtsdb-0.25x'
+        for kind in ('uniform', 'lzu-fixed', 'lzu-equalise', 'lzu-learned-equalise')
+    ),
     'yolox/fovea-equalise_yolox-nano_gtsdb-0.25x',
     'retinanet/lzu-equalise_retinanet_mobilenet-v2_fpn_gtsdb-0.25x',
     'pspnet/lzu-equalise_pspnet_mobilenet-v2-d8_camvid-128x128',

@@ -18,6 +18,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS
 from torch import nn
 
+from lzu_mm import LearnedSaliency
 from lzu_mm.engine import CheckpointError, build_runner, latest_checkpoint, read_checkpoint
 from lzu_mm.engine import check_weights as check
 
@@ -172,6 +173,14 @@ def test_training_may_start_from_a_backbone_but_not_from_nothing():
     for weights in ({}, {'other': torch.ones(1)}, without('backbone')):
         with pytest.raises(CheckpointError, match='lacks'):
             check(model, weights, 'wrong.pth', training=True)
+
+
+def test_training_may_start_from_a_stock_model_with_a_saliency_that_is_to_learn():
+    model = SmallModel()
+    model.data_preprocessor = LearnedSaliency()
+    check(model, state(), 'stock.pth', training=True)
+    with pytest.raises(CheckpointError, match=r'such as data_preprocessor\.backbone'):
+        check(model, state(), 'stock.pth')
 
 
 def test_the_runner_refuses_what_it_is_told_to_load(tmp_path):
