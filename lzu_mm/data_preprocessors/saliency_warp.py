@@ -66,7 +66,9 @@ class WarpMixin(BaseDataPreprocessor):
         # Geometry keeps float32 under autocast too.
         with torch.autocast(images[0].device.type, enabled=False):
             saliency = self.saliency(images, samples, training)
-            return saliency_to_warp(saliency, **self.zoom.warp_options()), saliency
+            taught = training and self.saliency.is_taught()
+            looked = saliency.detach() if taught else saliency
+            return saliency_to_warp(looked, **self.zoom.warp_options()), saliency
 
     def _shared_warp(self, source: Tensor, flipped: tuple[int, ...]) -> tuple[Warp, Tensor]:
         """The warp of an unchanging map; made once, it keeps the grids that were made from it."""

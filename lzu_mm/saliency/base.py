@@ -56,6 +56,10 @@ class BaseSaliency(BaseModule):
         """
         return {}
 
+    def is_taught(self) -> bool:
+        """Whether maps learn by :meth:`losses` now, and not by the task's loss."""
+        return False
+
     def shared(
         self, images: list[Tensor], samples: Sequence[Any] | None
     ) -> tuple[Tensor, tuple[int, ...]] | None:

@@ -43,9 +43,9 @@ class LearnedSaliency(BaseSaliency):
         channels: Channels of the images: 1 for grayscale.
         value_range: Values of black and white before normalisation, which become -1 and 1:
             (0, 65535) for images of 16 bits.
-        target: Settings of a :class:`SaliencyTarget`, such as ``dict(kind='boxes')``: in training,
-            maps are also compared with the labels of their images, which is logged as
-            ``loss_saliency``. None leaves the map to the task's loss.
+        target: Settings of a :class:`SaliencyTarget`, such as ``dict(kind='boxes')``: maps learn
+            from the labels of their images, by a loss that is logged as ``loss_saliency``. None
+            leaves them to the task's loss.
 
     Raises:
         ValueError: If a setting is out of range or missing, or the backbone does not take images of
@@ -142,10 +142,14 @@ class LearnedSaliency(BaseSaliency):
         self, saliency: Tensor, images: list[Tensor], samples: Sequence[Any] | None
     ) -> dict[str, Tensor]:
         """See :meth:`BaseSaliency.losses`."""
-        if self.target is None:
+        if self.target is None or not self.is_taught():
             return {}
         loss = self.target.loss(saliency, source_frames(images, samples), samples)
         return {'loss_saliency': loss}
+
+    def is_taught(self) -> bool:
+        """See :meth:`BaseSaliency.is_taught`."""
+        return self.target is not None and self.target.teaches()
 
     def get_extra_state(self) -> Tensor:
         """The shape of the map, which no weight tells, for the checkpoint."""

@@ -4,7 +4,9 @@ The task's loss alone moves a map from uniform slowly, if at all. SALISA (Ehtesh
 ECCV 2022) supervises the zoom; here the map s, a distribution over the cells, is compared with that
 of the labels, t, by KL(t || s) = sum t log(t / s), whose gradient with respect to the logits of a
 softmax is s - t. The target is the KDE of the image's own boxes, or the boundaries of its classes.
-Its weight may fall to nothing in the course of the training, to leave the map to the task's loss.
+
+While the target teaches, the task's loss does not reach the map: its gradient through a strong warp
+is hundreds of times larger, and mostly noise. It takes over afterwards, if the training is longer.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ class SaliencyTarget:
     Args:
         kind: ``'boxes'`` or ``'boundaries'`` (of ``gt_sem_seg``).
         loss_weight: Factor of the loss, at least 0.
-        until: Share of the training after which it is 0, in (0, 1]; until then the weight falls
-            linearly. None keeps it.
+        until: Share of the training in which the target teaches, in (0, 1]; the task's loss teaches
+            in the rest.
         bandwidth: b of the KDE in pixels of the original image, above 0.
         ignore_index: The label of pixels without a class.
 
@@ -40,22 +42,20 @@ class SaliencyTarget:
         self,
         kind: str = 'boxes',
         loss_weight: float = 1.0,
-        until: float | None = None,
+        until: float = 1.0,
         bandwidth: float = 64,
         ignore_index: int = 255,
     ) -> None:
         self.kind = check_choice('saliency.target.kind', kind, ('boxes', 'boundaries'))
         self.loss_weight = check_number('saliency.target.loss_weight', loss_weight, '[0, inf)')
-        self.until = (
-            None if until is None else check_number('saliency.target.until', until, '(0, 1]')
-        )
+        self.until = check_number('saliency.target.until', until, '(0, 1]')
         self.bandwidth = check_number('saliency.target.bandwidth', bandwidth, '(0, inf)', ' pixels')
         self.ignore_index = check_whole('saliency.target.ignore_index', ignore_index, '(-inf, inf)')
 
     def loss(
         self, saliency: Tensor, frames: Sequence[SourceFrame], samples: Sequence[Any] | None
     ) -> Tensor:
-        """The weighed divergence of a batch of maps from its labels, averaged over the images.
+        """The weighted divergence of a batch of maps from its labels, averaged over the images.
 
         Args:
             saliency: Maps of the contents, (N, 1, h_S, w_S), each summing to 1.
@@ -76,7 +76,13 @@ class SaliencyTarget:
         # xlogy is 0 where the target is; no cell of a map is quite 0.
         given = saliency.clamp(min=torch.finfo(saliency.dtype).tiny).log()
         divergence = (torch.xlogy(targets, targets) - targets * given).sum(dim=(1, 2, 3))
-        return self._weight() * divergence.mean()
+        return self.loss_weight * divergence.mean()
+
+    def teaches(self) -> bool:
+        """Whether maps learn from their targets at this step of the training."""
+        hub = MessageHub.get_current_instance()
+        end = hub.get_info('max_iters')
+        return not end or hub.get_info('iter', 0) < self.until * end
 
     def _target(self, sample: Any, frame: SourceFrame, shape: tuple[int, int]) -> Tensor:
         """The distribution of an image's labels, (h_S, w_S)."""
@@ -93,11 +99,3 @@ class SaliencyTarget:
         boxes = sample.gt_instances.bboxes
         boxes = frame.boxes_to_original(boxes if isinstance(boxes, Tensor) else boxes.tensor)
         return box_saliency(boxes, frame.original, shape, self.bandwidth)
-
-    def _weight(self) -> float:
-        """The weight at this step of the training; outside of one, that of its start."""
-        hub = MessageHub.get_current_instance()
-        end = hub.get_info('max_iters')
-        if self.until is None or not end:
-            return self.loss_weight
-        return self.loss_weight * max(1 - hub.get_info('iter', 0) / (self.until * end), 0.0)

@@ -86,16 +86,26 @@ def test_boundaries_of_the_content_teach_a_segmentor():
     assert found == pytest.approx(0, abs=1e-6)
 
 
-def test_the_weight_falls_to_nothing_in_the_course_of_the_training():
-    uniform = torch.full((1, 1, *SHAPE), 1 / 48)
-    args = (uniform, [sample_of([[10.0, 20, 22, 30]])], [(60, 80)])
-    whole = loss_of(*args)
+def test_first_the_target_teaches_and_then_the_task():
+    saliency = dict(type='lzu_mm.LearnedSaliency', target=dict(until=0.5))
+    config = zoomed_config(
+        stock_config('retinanet'), 'retinanet', dict(scale=0.5, saliency=saliency)
+    )
+    model = build(dict(config, _scope_='mmdet'))
+    data = batch('retinanet', [(96, 160)])
+    head = model.data_preprocessor.saliency.head.weight
     hub = MessageHub.get_instance('target')
     hub.update_info('max_iters', 100)
-    for step, share in ((0, 1), (25, 0.5), (50, 0), (90, 0)):
+    for step, teaches in ((0, True), (49, True), (50, False), (99, False)):
         hub.update_info('iter', step)
-        assert loss_of(*args, until=0.5) == pytest.approx(float(whole) * share)
-        assert loss_of(*args) == whole
+        losses = model(**model.data_preprocessor(data, True), mode='loss')
+        own = losses.pop('loss_saliency', None)
+        assert (own is not None) == teaches
+        task, _ = model.parse_losses(losses)
+        (gradient,) = torch.autograd.grad(task, head, allow_unused=True)
+        assert bool(gradient is None or not gradient.any()) == teaches
+        if own is not None:
+            assert torch.autograd.grad(own, head)[0].any()
 
 
 @pytest.mark.parametrize(
