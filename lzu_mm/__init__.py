@@ -37,7 +37,7 @@ _EXPORTS = {
     'datasets': ['ArgoverseHDDataset', 'CamVidDataset', 'SequenceSampler'],
     'deploy': ['OnnxModel'],
     'engine': ['BFloat16OptimWrapper', 'CheckpointGuard', 'SafeCheckpointHook'],
-    'evaluation': ['FineCocoMetric'],
+    'evaluation': ['FineCocoMetric', 'StreamingCocoMetric'],
     'heads': ['SaliencyEdgeHead'],
     'hooks': ['ZoomVisualizationHook'],
     'necks': ['UnzoomNeck', 'UnzoomedLevels'],

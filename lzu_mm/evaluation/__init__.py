@@ -6,7 +6,11 @@ from ..lazy import lazy_exports
 
 if TYPE_CHECKING:
     from .fine_coco import FineCocoMetric
+    from .streaming_coco import StreamingCocoMetric
 
-__all__ = ['FineCocoMetric']
+__all__ = ['FineCocoMetric', 'StreamingCocoMetric']
 
-__getattr__, __dir__ = lazy_exports(__name__, {'fine_coco': ['FineCocoMetric']})
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {'fine_coco': ['FineCocoMetric'], 'streaming_coco': ['StreamingCocoMetric']},
+)

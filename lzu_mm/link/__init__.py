@@ -5,6 +5,7 @@ over (``UnzoomNeck(link=preprocessor.link)``), or found while a registry builds 
 """
 
 from .callers import (
+    callers,
     in_tensor_mode,
     models_under_construction,
     modules_under_construction,
@@ -18,6 +19,7 @@ __all__ = [
     'WarpLink',
     'ZoomedBatch',
     'backbone_to_follow',
+    'callers',
     'find_link',
     'in_tensor_mode',
     'is_traced',

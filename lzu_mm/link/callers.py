@@ -1,4 +1,4 @@
-"""What the call stack tells of the models that are being built, and of those that run.
+"""What the call stack tells of what is being built, and of the models that run.
 
 Registries hand no parent to what they build, and stock models no mode to their necks, so the call
 stack is the only place where a part can learn either.
@@ -34,7 +34,7 @@ def modules_under_construction() -> list[nn.Module]:
     """The modules whose ``__init__`` is running, the innermost first."""
     found = {
         id(owner): owner
-        for owner, frame in _running()
+        for owner, frame in callers()
         if isinstance(owner, nn.Module) and frame.f_code.co_name == '__init__'
     }
     return list(found.values())
@@ -53,10 +53,10 @@ def in_tensor_mode() -> bool:
 
 def running_models() -> Iterator[tuple[BaseModel, FrameType]]:
     """Models in whose methods the call stack is, the innermost first."""
-    return ((owner, frame) for owner, frame in _running() if isinstance(owner, BaseModel))
+    return ((owner, frame) for owner, frame in callers() if isinstance(owner, BaseModel))
 
 
-def _running() -> Iterator[tuple[Any, FrameType]]:
+def callers() -> Iterator[tuple[Any, FrameType]]:
     """The objects in whose methods the call stack is, the innermost first."""
     frame = inspect.currentframe()
     while frame is not None:

@@ -1,4 +1,4 @@
-"""Remember the last frame of every video, so that the next one can look where it found objects."""
+"""Remember the last frames of every video, so that the next one can look where it found objects."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ class SequenceMemory:
     without them form one stream. The views of test-time augmentation (mirrored, of another scale)
     are videos of their own. The least recent of more than 256 videos is forgotten.
 
+    Where a clock runs (``StreamingCocoMetric``), ``newest_result`` of the metainfo says the
+    detections of which frame were ready in time, in place of the last; None says that none were.
+
     Args:
         max_gap: Largest step of ``frame_id`` that counts as the next frame.
     """
@@ -46,7 +49,8 @@ class SequenceMemory:
 
     def clear(self) -> None:
         """Forget all videos."""
-        self._last: OrderedDict[Any, _Last] = OrderedDict()
+        # The last frame, and with a clock those before it that may still be the newest.
+        self._last: OrderedDict[Any, list[_Last]] = OrderedDict()
         self._awaited: list[_Last] = []
 
     def look_back(
@@ -95,7 +99,10 @@ class SequenceMemory:
             if last.sample is None:
                 continue
             last.found, last.sample = _detections(last.sample, last.frame), None
-            self._last[last.key] = last
+            frames = self._last.setdefault(last.key, [])
+            if not last.clocked:
+                frames.clear()
+            frames.append(last)
             self._last.move_to_end(last.key)
             if len(self._last) > _MAX_SEQUENCES:
                 self._last.popitem(last=False)
@@ -104,9 +111,12 @@ class SequenceMemory:
     def _before(self, key: Any, metainfo: Mapping[str, Any]) -> Detections | None:
         if self._forget_another_size(metainfo):
             return None
-        last = self._last.get(key)
-        if last is None:
+        frames = self._last.get(key)
+        if not frames:
             return None
+        if 'newest_result' in metainfo:
+            return _ready(frames, metainfo['frame_id'], metainfo['newest_result'])
+        last = frames[-1]
         number, before = metainfo.get('frame_id'), last.number
         if number is not None and before is not None:
             if number == 0 or number - before > self.max_gap:
@@ -119,7 +129,11 @@ class SequenceMemory:
     def _forget_another_size(self, metainfo: Mapping[str, Any]) -> bool:
         """Whether the video had another size so far, all views of which are forgotten."""
         video, size = metainfo.get('video_id'), _original(metainfo)
-        stale = [last for last in self._last.values() if last.video == video and last.size != size]
+        stale = [
+            frames[-1]
+            for frames in self._last.values()
+            if frames and frames[-1].video == video and frames[-1].size != size
+        ]
         for last in stale:
             del self._last[last.key]
         if stale and metainfo.get('frame_id') != 0:
@@ -134,10 +148,20 @@ class _Last:
         self.key = key
         self.video = metainfo.get('video_id')
         self.number = metainfo.get('frame_id')
+        self.clocked = 'newest_result' in metainfo
         self.size = _original(metainfo)
         self.frame = frame
         self.sample: Any = None
         self.found: Detections | None = None
+
+
+def _ready(frames: list[_Last], number: int, newest: int | None) -> Detections | None:
+    """The newest result that was ready, in front of which all are forgotten."""
+    # Frames from this one on are of an earlier pass over the video.
+    frames[:] = [
+        last for last in frames if last.number is not None and (newest or 0) <= last.number < number
+    ]
+    return frames[0].found if frames and frames[0].number == newest else None
 
 
 def _detections(sample: Any, frame: SourceFrame) -> Detections | None:
