@@ -6,12 +6,14 @@ The library is the `default_scope` of the config. Examples:
     python tools/test.py CONFIG CHECKPOINT --out results.pkl --show-dir pictures
     tools/dist_test.sh CONFIG CHECKPOINT 8 --tta
     python tools/test.py CONFIG end2end.onnx
+    python tools/test.py CONFIG CHECKPOINT --streaming --fps 30 --latency 0.045
 """
 
 import os
 import os.path as osp
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from copy import deepcopy
+from typing import Union
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
@@ -58,8 +60,59 @@ def parse_args() -> Namespace:
         action='store_true',
         help='test time augmentation: tta_model of the config, or flips',
     )
+    parser.add_argument(
+        '--streaming',
+        action='store_true',
+        help='streaming accuracy beside the AP of detectors: each frame of a video is judged by '
+        'the newest result that was ready',
+    )
+    parser.add_argument('--fps', type=float, help='frames per second of the videos')
+    parser.add_argument(
+        '--latency',
+        type=seconds_or_file,
+        help='of each frame: seconds, or a .json file of seconds (default: measured in the test)',
+    )
+    parser.add_argument('--latency-out', help='a new .json file for the latencies')
     add_common_arguments(parser)
     return parser.parse_args()
+
+
+def seconds_or_file(text: str) -> Union[float, str]:
+    """Read --latency."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def enable_streaming(cfg: Config, args: Namespace) -> None:
+    """Evaluate streaming accuracy beside the metrics of the config, or as these have it."""
+    if args.fps is None:
+        raise SystemExit('error: --streaming needs --fps, the frames per second of the videos')
+    metrics = cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+    stock = next((each for each in metrics if type_name(each) == 'CocoMetric'), None)
+    if stock is None:
+        raise SystemExit(
+            'error: --streaming judges boxes as CocoMetric does, but test_evaluator has no '
+            f'CocoMetric: {[type_name(each) for each in metrics]}'
+        )
+    settings = dict(fps=args.fps, latency=args.latency, latency_file=args.latency_out)
+    settings = {key: value for key, value in settings.items() if value is not None}
+    streaming = ConfigDict(deepcopy(stock), type='lzu_mm.StreamingCocoMetric', **settings)
+    streaming.pop('prefix', None)
+    if streaming.get('outfile_prefix'):
+        streaming.outfile_prefix += '_streaming'
+    others = [each for each in metrics if type_name(each) != 'StreamingCocoMetric']
+    cfg.test_evaluator = [*others, streaming]
+    cfg.test_dataloader.batch_size = 1
+    if args.launcher != 'none':
+        cfg.test_dataloader.sampler = ConfigDict(type='lzu_mm.SequenceSampler')
+
+
+def type_name(component: ConfigDict) -> str:
+    """The name of a component without its scope; pure Python configs have the class."""
+    kind = component.type
+    return str(kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2]
 
 
 def enable_drawing(cfg: Config, args: Namespace) -> None:
@@ -176,6 +229,10 @@ def main() -> None:
         cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         enable_drawing(cfg, args)
+    if args.streaming:
+        enable_streaming(cfg, args)
+    elif not args.fps is args.latency is args.latency_out is None:
+        raise SystemExit('error: --fps, --latency and --latency-out are for --streaming')
     if args.tta:
         enable_tta(cfg)
     if args.out and not pickled:

@@ -52,7 +52,7 @@ def predict(folder, mini_street, tmp_path_factory):
         (log,) = work_dir.glob('*/*.json')
         # mmengine writes this file in every process: a shorter text may lie over a longer one.
         values, _ = json.JSONDecoder().raw_decode(log.read_text())
-        metrics = {k: v for k, v in values.items() if k.startswith('coco')}
+        metrics = {k: v for k, v in values.items() if k.startswith(('coco', 'streaming'))}
         return {p['img_id']: p['pred_instances'] for p in pickle.loads(out.read_bytes())}, metrics
 
     return predict
@@ -65,13 +65,30 @@ def same(one, other):
     )
 
 
-def test_two_processes_find_what_one_finds(predict):
-    alone, metrics = predict(1)
-    together, metrics_together = predict(2)
+def boxes(path):
+    """Of each image that has some, as CocoMetric writes them."""
+    found = {}
+    with open(path) as file:
+        for each in json.load(file):
+            found.setdefault(each['image_id'], []).append(each['bbox'])
+    return found
+
+
+def test_two_processes_find_what_one_finds(predict, folder):
+    # So late that frames are judged by the one before, but not so late that one is skipped.
+    streaming = ('--streaming', '--fps', '10', '--latency', '0.05', '--cfg-options')
+    written = [folder / name for name in ('alone', 'together')]
+    (alone, metrics), (together, metrics_together) = (
+        predict(count, *streaming, f'test_evaluator.outfile_prefix={prefix}')
+        for count, prefix in enumerate(written, 1)
+    )
     assert sorted(alone) == sorted(together) == [0, 1, 2, 3, 4]
     assert all(same(alone[image], together[image]) for image in alone)
     assert metrics == pytest.approx(metrics_together, abs=1e-6)
-    assert len(metrics) > 5
+    assert len(metrics) > 10
+    for prefix in written:
+        own, late = boxes(f'{prefix}.bbox.json'), boxes(f'{prefix}_streaming.bbox.json')
+        assert late == {1: own[0], 2: own[1], 4: own[3]}
 
     # Frames that are dealt out one by one lose their predecessor.
     torn, _ = predict(2, '--cfg-options', 'test_dataloader.sampler.type=DefaultSampler')

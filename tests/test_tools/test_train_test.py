@@ -220,6 +220,14 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
         ('test', ['{config}', '--show-dir', 'x'], STOCK, 'default_hooks.visualization'),
         ('test', ['{config}', '--out', 'x.json'], STOCK, 'must end in .pkl'),
         ('test', ['{config}', '--out', '{config}'], STOCK, 'exists'),
+        ('test', ['{config}', '--fps', '30'], STOCK, 'are for --streaming'),
+        ('test', ['{config}', '--streaming'], STOCK, 'needs --fps'),
+        (
+            'test',
+            ['{config}', '--streaming', '--fps', '30'],
+            STOCK + "test_evaluator = dict(type='LVISMetric')",
+            "no CocoMetric: .'LVISMetric'",
+        ),
         ('test', ['{config}', '--tta'], STOCK.replace('mmdet', 'mmdet3d'), 'tta_model'),
     ],
 )
