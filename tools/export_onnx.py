@@ -15,10 +15,16 @@ from typing import Any, Union
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
-from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
 from lzu_mm.deploy import ExportError, export_onnx
-from lzu_mm.engine import add_cfg_options, allow_mmengine_checkpoints, load_config
+from lzu_mm.engine import (
+    CheckpointError,
+    add_cfg_options,
+    check_weights,
+    load_config,
+    read_checkpoint,
+)
 
 
 def parse_args() -> Namespace:
@@ -36,6 +42,14 @@ def parse_args() -> Namespace:
         ' the zoom',
     )
     parser.add_argument('--out', type=Path, required=True, help='the new file, .onnx')
+    parser.add_argument(
+        '--original-size',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help='the size of the originals that the test pipeline resizes to --size, for temporal '
+        'saliency, which reckons in their pixels (default: --size)',
+    )
     parser.add_argument('--opset', type=int, default=18, help='of ONNX, 18 or 19 (default: 18)')
     parser.add_argument(
         '--image', help='an image of that size to compare on (default: one that is drawn)'
@@ -67,12 +81,16 @@ def build_model(args: Namespace) -> Any:
     __import__(f'{cfg.default_scope}.utils', fromlist=['utils']).register_all_modules(False)
     init_default_scope(cfg.default_scope)
     model: Any = MODELS.build(cfg.model)
-    allow_mmengine_checkpoints()
     try:
-        checkpoint = load_checkpoint(model, args.checkpoint, map_location='cpu', strict=True)
+        checkpoint = read_checkpoint(args.checkpoint)
+        _load_checkpoint_to_model(model, checkpoint, strict=True)
+        check_weights(model, checkpoint, args.checkpoint)
+    except CheckpointError as error:
+        raise SystemExit(f'error: {error}') from error
     except RuntimeError as error:
+        reason = ' '.join(str(error).split())
         raise SystemExit(
-            f'error: {args.checkpoint} is not of the model in {args.config}: {error}'
+            f'error: {args.checkpoint} is not of the model in {args.config}: {reason}'
         ) from error
     model.cfg = cfg
     model.dataset_meta = dataset_meta(cfg, checkpoint)
@@ -112,7 +130,8 @@ def main() -> None:
     image = read_image(args)
     model = build_model(args)
     try:
-        found = export_onnx(model, args.out, tuple(args.size), args.opset, image)
+        original = args.original_size and tuple(args.original_size)
+        found = export_onnx(model, args.out, tuple(args.size), args.opset, image, original)
     except (ExportError, ImportError, OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     for name, value in found.items():

@@ -1,4 +1,4 @@
-"""Zoom and unzoom of an unchanging map, with its geometry folded to constants.
+"""Zoom and unzoom as modules that hold their geometry: constants, where the map never changes.
 
 In the forms that ONNX runtimes run fastest. Images are zoomed by gathering rows, transposing and
 gathering rows again; features, which are small and have many channels, are unzoomed by two matrix

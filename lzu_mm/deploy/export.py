@@ -1,13 +1,13 @@
 """Export: one ONNX file from source image to results, equal to ``test_step``.
 
-The model runs once as it is. What its zoom did is folded to constants, it is traced with these in
-place, and the file is compared with that first run before it gets its name.
+The model runs as it is. It is traced with its zoom in a form that runtimes like, and the file is
+compared with that first run before it gets its name.
 """
 
 from __future__ import annotations
 
 import copy
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,10 @@ import torch
 from mmengine.utils import digit_version
 from torch import Tensor
 
-from ..data_preprocessors import ZoomMixin, warped
-from ..data_preprocessors.warped import ContentWarp
 from ..files import replacing
-from ..link import ZoomedBatch
-from ..necks import UnzoomNeck
-from .constants import Constants, folded_unzoom, folded_zoom
 from .metadata import metadata_of
-from .rewrites import attribute
 from .tasks import Deployed, task_of
+from .zooming import folding, looks_anew, zoom_in_graph
 
 __all__ = ['ExportError', 'export_onnx', 'structured_image']
 
@@ -41,12 +36,15 @@ def export_onnx(
     size: tuple[int, int],
     opset: int = 18,
     verify: np.ndarray | bool = True,
+    original: tuple[int, int] | None = None,
 ) -> dict[str, float]:
     """Write a model as one ONNX file.
 
     The file takes ``input``, uint8 (1, 3, H, W), as the pipeline hands images over, and gives
     ``dets`` (1, K, 5) and ``labels`` (1, K) of detectors, with -1 where there are no more, and
-    ``output`` (1, 1, H, W) of segmentors. It has standard operations alone, and metadata.
+    ``output`` (1, 1, H, W) of segmentors. With temporal saliency it takes ``previous`` (1, K, 5) as
+    well, the ``dets`` of the frame before, zeros at first. It has standard operations alone, and
+    metadata.
 
     Args:
         model: A model of an MM library, with its weights; it is left as it is.
@@ -55,6 +53,8 @@ def export_onnx(
         opset: Of ONNX, 18 or 19; TensorRT reads GridSample of later ones wrongly.
         verify: An image (H, W, 3) of uint8 on which the file is compared with ``test_step``; True
             for a drawn one, False to leave the comparison out.
+        original: (h, w) of the originals that the pipeline resizes to ``size``, in whose pixels
+            temporal saliency reckons; ``size`` by default.
 
     Returns:
         The largest differences to ``test_step``; empty without ``verify``.
@@ -69,13 +69,17 @@ def export_onnx(
     path = Path(path)
     _check(path, size, opset)
     image = _image(verify, size)
-    deployed = task_of(copy.deepcopy(model).cpu().eval(), size)
-    reference, parts = _fold(deployed, image)
+    deployed = task_of(copy.deepcopy(model).cpu().eval(), size, original)
+    parts = None if looks_anew(deployed, image) else torch.nn.ModuleDict()
+    # Of saliency that looks at images: another one, and the first again after that.
+    frames = [image] if parts is not None else [image, image.flip(-1), image]
+    with nullcontext() if parts is None else folding(deployed, parts):
+        references = _references(deployed, frames)
     program = _trace(deployed, image, parts, opset)
     program.model.metadata_props.update(metadata_of(model, deployed))
     with replacing(path) as draft:
         program.save(str(draft))
-        found = {} if verify is False else _compare(deployed, reference, draft, image)
+        found = {} if verify is False else _compare(deployed, references, draft)
         if path.exists():
             raise FileExistsError(f'{path} has come into being meanwhile; remove it')
     return found
@@ -134,108 +138,27 @@ def _image(verify: np.ndarray | bool, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
 
 
-def _fold(deployed: Deployed, image: Tensor) -> tuple[Any, torch.nn.ModuleDict]:
-    """Run the model as it is.
-
-    Returns:
-        Its prediction, and the zoom and the unzooms that it needed, folded to constants: of levels
-        by their size.
-    """
-    preprocessor = deployed.model.data_preprocessor
-    parts = torch.nn.ModuleDict()
-    with torch.no_grad(), ExitStack() as stack:
-        if isinstance(preprocessor, ZoomMixin):
-            _refuse_changing(preprocessor, deployed.batch(image))
-            stock_zoom = preprocessor._zoom
-
-            def zoom(pixels: Tensor, warp: ContentWarp | None, size: tuple[int, int]) -> Tensor:
-                folded = folded_zoom(warp, deployed.size, size, preprocessor.zoom)
-                if folded is not None:
-                    parts['zoom'] = folded
-                return stock_zoom(pixels, warp, size)
-
-            stack.enter_context(attribute(preprocessor, '_zoom', zoom))
-        for neck in _necks(deployed.model):
-            stack.enter_context(attribute(neck, '_unzoom', _noting(neck, parts)))
-        stack.enter_context(attribute(warped, '_home_grid', _noting_way_home(parts)))
-        return deployed.predict(image), parts
+def _references(deployed: Deployed, frames: list[Tensor]) -> list[tuple[tuple[Tensor, ...], Any]]:
+    """What the file takes for each frame, and what ``test_step`` gives, one after the other."""
+    found: list[tuple[tuple[Tensor, ...], Any]] = []
+    before = None
+    with torch.no_grad():
+        for frame in frames:
+            sample = deployed.predict(frame)
+            found.append((deployed.arguments(frame, before), sample))
+            before = sample
+    return found
 
 
-def _noting(neck: UnzoomNeck, parts: torch.nn.ModuleDict) -> Any:
-    stock_unzoom = neck._unzoom
-
-    def unzoom(feature: Tensor, batch: ZoomedBatch) -> Tensor:
-        parts[_level(feature)] = folded_unzoom((feature.shape[2], feature.shape[3]), neck, batch)
-        return stock_unzoom(feature, batch)
-
-    return unzoom
-
-
-def _noting_way_home(parts: torch.nn.ModuleDict) -> Any:
-    stock_grid = warped._home_grid
-
-    def home_grid(values: Tensor, *args: Any) -> Tensor:
-        grid = stock_grid(values, *args)
-        parts[_home(values)] = Constants(grid=grid)
-        return grid
-
-    return home_grid
-
-
-def _refuse_changing(preprocessor: ZoomMixin, batch: dict[str, Any]) -> None:
-    saliency = preprocessor.saliency
-    changes = saliency.shared(batch['inputs'], batch['data_samples']) is None
-    if changes and not saliency.is_uniform and not preprocessor.zoom.train_only:
-        raise ValueError(
-            f'{type(saliency).__name__} looks at every image anew, which is not exported yet: only '
-            'FixedSaliency, HorizonSaliency with a row and UniformSaliency are'
-        )
-
-
-def _necks(model: torch.nn.Module) -> list[UnzoomNeck]:
-    return [module for module in model.modules() if isinstance(module, UnzoomNeck)]
-
-
-def _level(feature: Tensor) -> str:
-    return f'unzoom {feature.shape[2]}x{feature.shape[3]}'
-
-
-def _home(values: Tensor) -> str:
-    return f'home {values.shape[-2]}x{values.shape[-1]}'
-
-
-def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict, opset: int) -> Any:
-    """The model in ONNX, with its zoom and unzooms replaced by constants."""
+def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict | None, opset: int) -> Any:
+    """The model in ONNX, with its zoom in the form that :func:`zoom_in_graph` gives."""
     from .nms import translations
 
-    deployed.parts = parts
-    preprocessor = deployed.model.data_preprocessor
-    with torch.no_grad(), ExitStack() as stack:
-        if isinstance(preprocessor, ZoomMixin):
-            batch = deployed.batch(image)
-            known = preprocessor.warp(batch['inputs'], batch['data_samples'], training=False)
-            stack.enter_context(attribute(preprocessor, 'warp', lambda *_: known))
-            if 'zoom' in parts:
-                stack.enter_context(
-                    attribute(preprocessor, '_zoom', lambda image, *_: parts['zoom'](image))
-                )
-        for neck in _necks(deployed.model):
-            # Levels that are not known are not read.
-            stack.enter_context(
-                attribute(
-                    neck,
-                    '_unzoom',
-                    lambda feature, batch: (
-                        parts[_level(feature)](feature) if _level(feature) in parts else feature
-                    ),
-                )
-            )
-        stack.enter_context(
-            attribute(warped, '_home_grid', lambda values, *_: parts[_home(values)].grid)
-        )
-        stack.enter_context(deployed.static())
+    # Named after where they are.
+    deployed.parts = torch.nn.ModuleDict() if parts is None else parts
+    with torch.no_grad(), zoom_in_graph(deployed, image, parts), deployed.static():
         try:
-            program = torch.export.export(deployed, (image,), strict=False)
+            program = torch.export.export(deployed, deployed.arguments(image), strict=False)
         except Exception as error:
             raise ExportError(
                 f'{type(deployed.model).__name__} cannot be traced: {error}'
@@ -245,7 +168,7 @@ def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict, opset:
                 program,
                 dynamo=True,
                 opset_version=opset,
-                input_names=['input'],
+                input_names=list(deployed.inputs),
                 output_names=list(deployed.outputs),
                 custom_translation_table=translations(),
                 verbose=False,
@@ -256,13 +179,20 @@ def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict, opset:
             ) from error
 
 
-def _compare(deployed: Deployed, reference: Any, path: Path, image: Tensor) -> dict[str, float]:
+def _compare(
+    deployed: Deployed, references: list[tuple[tuple[Tensor, ...], Any]], path: Path
+) -> dict[str, float]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    outputs = dict(zip(deployed.outputs, session.run(None, {'input': image.numpy()})))
-    found = deployed.differences(reference, outputs)
-    wrong = {name: value for name, value in found.items() if value > deployed.tolerance[name]}
+    found: dict[str, float] = {}
+    for arguments, sample in references:
+        given = {name: value.numpy() for name, value in zip(deployed.inputs, arguments)}
+        outputs = dict(zip(deployed.outputs, session.run(None, given)))
+        for name, value in deployed.differences(sample, outputs).items():
+            found[name] = max(value, found.get(name, 0.0))
+    # NaN is above no tolerance.
+    wrong = [name for name, value in found.items() if not value <= deployed.tolerance[name]]
     if wrong:
         raise ExportError(
             f'the file differs from test_step: {found}, where {deployed.tolerance} passes as '

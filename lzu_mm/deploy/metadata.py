@@ -46,8 +46,12 @@ def metadata_of(model: Any, deployed: Deployed) -> dict[str, str]:
         'lzu_mm': __version__,
         'torch': torch.__version__,
     }
-    threshold = deployed.score_threshold
-    return found if threshold is None else {**found, 'score_thr': str(threshold)}
+    if deployed.score_threshold is not None:
+        found['score_thr'] = str(deployed.score_threshold)
+    if deployed.max_gap is not None:
+        found['max_gap'] = str(deployed.max_gap)
+        found['original'] = json.dumps(list(deployed.original))
+    return found
 
 
 def _numbers(palette: Any) -> Any:

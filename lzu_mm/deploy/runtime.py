@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
-from ..frames import scale_factor, source_frames
+from ..frames import SourceFrame, scale_factor, source_frames
 from ..registry import MODELS
+from ..saliency.sequences import Detections, SequenceMemory
 
 __all__ = ['OnnxModel']
 
@@ -23,7 +24,8 @@ class OnnxModel(BaseModel):
     """Runs a file of :func:`lzu_mm.deploy.export_onnx` in onnxruntime.
 
     It takes batches of the test pipeline that the model was exported for, and returns their samples
-    with predictions in pixels of the original images, as the model does.
+    with predictions in pixels of the original images, as the model does. With temporal saliency it
+    hands what was found in a frame on to the next of the same video.
 
     Args:
         path: The file.
@@ -54,17 +56,23 @@ class OnnxModel(BaseModel):
             raise ValueError(f'{path} was not written by tools/export_onnx.py')
         self.size: tuple[int, int] = tuple(json.loads(self.metadata['size']))
         self.dataset_meta = {key: json.loads(self.metadata[key]) for key in ('classes', 'palette')}
+        gap = self.metadata.get('max_gap')
+        self.memory = None if gap is None else SequenceMemory(int(gap))
         self._settle = {'detect': _detections, 'semantic': _labels}[self.metadata['task']]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OnnxModel:
         # Sessions cannot be copied.
         return type(self)(self.path, self.threads, self.providers)
 
-    def run(self, image: np.ndarray | Tensor) -> dict[str, np.ndarray]:
+    def run(
+        self, image: np.ndarray | Tensor, previous: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Run the file on one image.
 
         Args:
             image: (3, H, W), uint8, in the channel order that the pipeline loads.
+            previous: (K, 5), the first ``dets`` of the frame before; none by default. Only files of
+                models with temporal saliency read it.
 
         Returns:
             The outputs of the file by name.
@@ -72,9 +80,15 @@ class OnnxModel(BaseModel):
         Raises:
             ValueError: If the image has another size or type.
         """
-        pixels = self._checked(image)
+        given = {'input': self._checked(image)[None]}
+        for node in self.session.get_inputs():
+            if node.name == 'previous':
+                given['previous'] = np.zeros(node.shape, np.float32)
+                if previous is not None:
+                    count = min(len(previous), node.shape[1])
+                    given['previous'][0, :count] = previous[:count]
         names = [output.name for output in self.session.get_outputs()]
-        return dict(zip(names, self.session.run(None, {'input': pixels[None]})))
+        return dict(zip(names, self.session.run(None, given)))
 
     def _checked(self, image: np.ndarray | Tensor) -> np.ndarray:
         pixels = np.ascontiguousarray(image)
@@ -101,15 +115,41 @@ class OnnxModel(BaseModel):
         images, samples = list(data['inputs']), list(data['data_samples'])
         for image in images:
             self._checked(image)
-        for frame in source_frames(images, samples):
+        frames = source_frames(images, samples)
+        for frame in frames:
             if frame.unknown or frame.flipped or frame.content != self.size:
                 raise ValueError(
                     f'{self.path} takes whole images of {self.size} that are neither padded nor '
                     f'flipped: {frame.name} shows its original at {frame.content}'
                     f'{", flipped" if frame.flipped else ""}. {frame.unknown}'
                 )
+        before = self._look_back(samples, frames)
+        found = [
+            self._settle(self.run(image, previous), sample.clone())
+            for image, sample, previous in zip(images, samples, before)
+        ]
+        if self.memory is not None:
+            self.memory.store(found)
+        return found
+
+    def _look_back(
+        self, samples: list[Any], frames: list[SourceFrame]
+    ) -> Sequence[np.ndarray | None]:
+        """What was found in the frames before, as ``previous``."""
+        if self.memory is None:
+            return [None] * len(samples)
+        original = tuple(json.loads(self.metadata['original']))
+        metainfos = [sample.metainfo for sample in samples]
+        for metainfo, frame in zip(metainfos, frames):
+            if tuple(metainfo['ori_shape'][:2]) != original:
+                raise ValueError(
+                    f'the temporal saliency of {self.path} reckons in pixels of originals of '
+                    f'{original}, but {frame.name} is of {tuple(metainfo["ori_shape"][:2])}: '
+                    'export with --original-size of these'
+                )
         return [
-            self._settle(self.run(image), sample.clone()) for image, sample in zip(images, samples)
+            None if before is None else _previous(before, frame)
+            for before, frame in zip(self.memory.look_back(metainfos, frames), frames)
         ]
 
     val_step = test_step
@@ -134,6 +174,11 @@ def _open(path: str | Path, threads: int | None, providers: tuple[str, ...]) -> 
     if threads is not None:
         options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+
+
+def _previous(before: Detections, frame: SourceFrame) -> np.ndarray:
+    boxes = before.boxes * before.boxes.new_tensor(frame.scale * 2)
+    return torch.cat((boxes, before.scores[:, None]), dim=1).numpy()
 
 
 def _detections(outputs: dict[str, np.ndarray], sample: Any) -> Any:

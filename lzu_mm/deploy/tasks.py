@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .looking import max_gap
 from .rewrites import static_detector
 
 __all__ = ['Deployed', 'Detector', 'Segmentor', 'task_of']
@@ -27,38 +28,73 @@ class Deployed(nn.Module):
     Args:
         model: Of an MM library; preprocesses and predicts as ``test_step`` does.
         size: (h, w) of the image.
+        original: (h, w) of the original that the image was resized from, in whose pixels temporal
+            saliency reckons; ``size`` by default.
 
     Attributes:
         task: What metadata call it.
+        inputs: Names of what ``forward`` takes.
         outputs: Names of what ``forward`` gives.
+        max_gap: The largest step between frames that counts as the next; None where no frame
+            depends on those before.
         tolerance: Largest difference to ``test_step`` of each kind that passes as rounding.
     """
 
     task: str
+    inputs: tuple[str, ...] = ('input',)
     outputs: tuple[str, ...]
     tolerance: dict[str, float]
 
-    def __init__(self, model: Any, size: tuple[int, int]) -> None:
+    def __init__(
+        self, model: Any, size: tuple[int, int], original: tuple[int, int] | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.size = size
+        self.original = original or size
+        self.max_gap = max_gap(model)
+        if original is not None and self.max_gap is None:
+            raise ValueError(
+                'original is for TemporalSaliency, which this model does not have: leave it out'
+            )
 
     @property
     def score_threshold(self) -> float | None:
         """The score that results must have; None if they have none."""
         return None
 
-    def batch(self, image: Tensor) -> dict[str, Any]:
-        """A batch of one image (1, C, H, W), as a dataloader gives it."""
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels of the image per pixel of the original, (x, y)."""
+        return self.size[1] / self.original[1], self.size[0] / self.original[0]
+
+    def batch(self, image: Tensor, **fields: Tensor) -> dict[str, Any]:
+        """A batch of one image (1, C, H, W), as a dataloader gives it.
+
+        Args:
+            image: The image.
+            **fields: What the sample brings besides.
+        """
         sample = self.new_sample()
         sample.set_metainfo(
-            dict(img_shape=self.size, ori_shape=self.size, scale_factor=(1.0, 1.0), flip=False)
+            dict(img_shape=self.size, ori_shape=self.original, scale_factor=self.scale, flip=False)
         )
+        for name, field in fields.items():
+            sample.set_field(field, name)
         return {'inputs': [image[0]], 'data_samples': [sample]}
 
-    def predict(self, image: Tensor) -> Any:
-        """The sample that ``test_step`` gives for an image (1, C, H, W)."""
-        return self.model.test_step(self.batch(image))[0]
+    def predict(self, image: Tensor, **fields: Tensor) -> Any:
+        """The sample that ``test_step`` gives for an image; arguments as for :meth:`batch`."""
+        return self.model.test_step(self.batch(image, **fields))[0]
+
+    def arguments(self, image: Tensor, before: Any = None) -> tuple[Tensor, ...]:
+        """What the file takes for an image, the :attr:`inputs`.
+
+        Args:
+            image: (1, C, H, W).
+            before: What ``test_step`` gave for the frame before, if there was one.
+        """
+        return (image,)
 
     def static(self) -> AbstractContextManager[None]:
         """While this is entered, what the model gives has a fixed shape."""
@@ -68,11 +104,12 @@ class Deployed(nn.Module):
         """An empty data sample."""
         raise NotImplementedError
 
-    def forward(self, input: Tensor) -> Any:
+    def forward(self, input: Tensor, *others: Any) -> Any:
         """Predict.
 
         Args:
             input: (1, C, H, W), uint8.
+            *others: What else :attr:`inputs` name.
 
         Returns:
             What :attr:`outputs` name.
@@ -95,17 +132,25 @@ class Deployed(nn.Module):
 class Detector(Deployed):
     """A single-stage detector: ``dets`` (1, K, 5) with scores last, ``labels`` (1, K), -1 if none.
 
+    With temporal saliency it takes ``previous`` (1, K, 5): the ``dets`` of the frame before, zeros
+    at first.
+
     Args:
         model: Of MMDetection.
         size: (h, w) of the image.
+        original: See :class:`Deployed`.
     """
 
     task = 'detect'
     outputs = ('dets', 'labels')
     tolerance = {'boxes (px)': 0.1, 'scores': 1e-3, 'missing': 0}
 
-    def __init__(self, model: Any, size: tuple[int, int]) -> None:
-        super().__init__(model, size)
+    def __init__(
+        self, model: Any, size: tuple[int, int], original: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(model, size, original)
+        if self.max_gap is not None:
+            self.inputs = ('input', 'previous')
         # Stock YOLOX gives all that it finds.
         self.count: int = model.bbox_head.test_cfg.get('max_per_img') or _MOST
 
@@ -124,23 +169,42 @@ class Detector(Deployed):
 
         return DetDataSample()
 
-    def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:
+    def arguments(self, image: Tensor, before: Any = None) -> tuple[Tensor, ...]:
+        """See :meth:`Deployed.arguments`."""
+        if self.max_gap is None:
+            return (image,)
+        rows = torch.zeros(self.count, 5)
+        if before is not None:
+            found = torch.from_numpy(self._rows(before.pred_instances.numpy()))
+            rows[: len(found)] = found
+        return image, rows[None]
+
+    def forward(self, input: Tensor, previous: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Deployed.forward`."""
-        found = self.predict(input).pred_instances
+        fields = {} if previous is None else {'previous': previous[0]}
+        found = self.predict(input, **fields).pred_instances
         if 'masks' in found:
             raise ValueError('masks of instances are not exported yet')
         empty = found.scores <= 0
-        dets = torch.cat((found.bboxes, found.scores[:, None]), dim=1)
+        boxes = found.bboxes
+        if self.scale != (1, 1):
+            boxes = boxes * boxes.new_tensor(self.scale * 2)
+        dets = torch.cat((boxes, found.scores[:, None]), dim=1)
         dets = torch.where(empty[:, None], 0.0, dets)
         return dets[None], torch.where(empty, -1, found.labels)[None]
 
     def differences(self, sample: Any, outputs: dict[str, np.ndarray]) -> dict[str, float]:
         """See :meth:`Deployed.differences`."""
         found = sample.pred_instances.numpy()
-        rows = np.concatenate((found.bboxes, found.scores[:, None]), axis=1)[: self.count]
+        rows = self._rows(found)
         dets, labels = outputs['dets'][0], outputs['labels'][0]
         dets, labels = dets[labels >= 0], labels[labels >= 0]
         return _match(rows, found.labels[: self.count], dets, labels, self.tolerance)
+
+    def _rows(self, found: Any) -> np.ndarray:
+        """Boxes on the image and scores of what ``test_step`` found, at most (K, 5)."""
+        boxes = found.bboxes * np.array(self.scale * 2, np.float32)
+        return np.concatenate((boxes, found.scores[:, None]), axis=1)[: self.count]
 
 
 class Segmentor(Deployed):
@@ -156,6 +220,16 @@ class Segmentor(Deployed):
 
         return SegDataSample(metainfo=dict(pad_shape=self.size))
 
+    def __init__(
+        self, model: Any, size: tuple[int, int], original: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(model, size, original)
+        if self.max_gap is not None:
+            raise ValueError(
+                'TemporalSaliency looks where boxes were found, but segmentors find none: set '
+                'zoom.saliency to another'
+            )
+
     def forward(self, input: Tensor) -> Tensor:
         """See :meth:`Deployed.forward`."""
         return self.predict(input).pred_sem_seg.data[None].long()
@@ -166,12 +240,13 @@ class Segmentor(Deployed):
         return {'other labels': float(np.mean(labels != outputs['output'][0]))}
 
 
-def task_of(model: Any, size: tuple[int, int]) -> Deployed:
+def task_of(model: Any, size: tuple[int, int], original: tuple[int, int] | None = None) -> Deployed:
     """How a model is deployed.
 
     Args:
         model: Of an MM library.
         size: (h, w) of the image.
+        original: See :class:`Deployed`.
 
     Raises:
         ValueError: If it cannot be exported.
@@ -179,14 +254,14 @@ def task_of(model: Any, size: tuple[int, int]) -> Deployed:
     kinds = [kind.__name__ for kind in type(model).__mro__]
     name = kinds[0]
     if 'SingleStageDetector' in kinds and hasattr(model, 'bbox_head'):
-        return Detector(model, size)
+        return Detector(model, size, original)
     if 'EncoderDecoder' in kinds and 'DepthEstimator' not in kinds:
         if model.test_cfg.get('mode') == 'slide':
             raise ValueError(
                 'slide inference cuts an image into as many crops as it holds: set model.test_cfg '
                 "to dict(mode='whole') to export"
             )
-        return Segmentor(model, size)
+        return Segmentor(model, size, original)
     raise ValueError(
         f'{name} cannot be exported: only single-stage detectors of MMDetection and segmentors of '
         'MMSegmentation can'

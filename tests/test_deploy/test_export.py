@@ -121,15 +121,6 @@ def test_an_old_torch(pspnet, tmp_path, monkeypatch):
     [
         ('RetinaNet', {'test_cfg.nms.type': 'soft_nms'}, 'no counterpart in ONNX'),
         ('PSPNet', {'test_cfg.mode': 'slide'}, "mode='whole'"),
-        (
-            'RetinaNet',
-            {
-                'data_preprocessor.zoom.saliency': dict(
-                    type='lzu_mm.TemporalSaliency', _delete_=True
-                )
-            },
-            'TemporalSaliency looks at every image anew',
-        ),
     ],
 )
 def test_models_that_have_no_counterpart(family, changes, message, saliency, tmp_path):

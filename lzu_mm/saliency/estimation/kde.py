@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ...checks import check_grid_shape
+from ...warps.compat import is_compiling
 
 __all__ = ['BoxSaliency', 'box_saliency']
 
@@ -120,9 +121,8 @@ def _density(
     height, width = image_size
     inside = (boxes[:, :2] < boxes.new_tensor([width, height])).all(1) & (boxes[:, 2:] > 0).all(1)
     kept = inside & boxes.isfinite().all(1)
-    if isinstance(amplitude, Tensor) and amplitude.ndim == 1:
-        amplitude = amplitude[kept]
-    boxes = boxes[kept]
+    # By a weight of zero: a selection would have no fixed shape, as exporting needs.
+    boxes = torch.where(kept[:, None], boxes, 0.0)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     sizes = (boxes[:, 2:] - boxes[:, :2]).clamp(min=_MIN_SIZE)
     rows, columns = (
@@ -130,9 +130,9 @@ def _density(
                   / (bandwidth * sizes[:, axis, None]))
         for n, extent, axis in ((grid_shape[0], height, 1), (grid_shape[1], width, 0))
     )  # fmt: skip
-    weights = amplitude / (_EPS + rows.sum(1) * columns.sum(1))
+    weights = kept.to(boxes) * amplitude / (_EPS + rows.sum(1) * columns.sum(1))
     density = (rows * weights[:, None]).T @ columns
-    return density, boxes.new_tensor(len(boxes))
+    return density, kept.to(boxes).sum()
 
 
 def _cell_centers(cells: int, extent: float, like: Tensor) -> Tensor:
@@ -158,6 +158,8 @@ def _check(
     if min(image_size) <= 0:
         raise ValueError(f'image_size is (h, w) in pixels, both positive; got {image_size}')
     check_grid_shape(grid_shape, 'grid_shape')
+    if is_compiling():
+        return
     # NaN fails every comparison.
     if not bandwidth > 0:
         raise ValueError(f'bandwidth is a positive number of pixels; got {float(bandwidth)}')
