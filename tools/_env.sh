@@ -1,9 +1,13 @@
 # Sourced by quickstart.sh and run_tests.sh: finds or makes the Python environment.
 #
-# An active environment that already holds torch and the MM libraries is used as it is.
+# An active environment that already holds torch and the MM libraries is used as it is, unless
+# LZU_STACK is set.
 # Otherwise `.venv` is made in the repository root; an unfinished one is completed.
 #
-#   LZU_PYTHON         the Python to make `.venv` from (3.8 to 3.11; default: python3.11 or python3)
+#   LZU_STACK          openmmlab (default), or onedl: the fork that lives on, for detection and
+#                      segmentation, in an environment of its own (`.venv-onedl`)
+#   LZU_PYTHON         the Python to make the environment from (3.8 to 3.11, for onedl 3.10 to 3.12;
+#                      default: python3.11 or python3)
 #   LZU_TORCH_INSTALL  what pip is asked for (default: torch==2.13.0); add an index of your choice
 #                      here for a CPU-only or another CUDA build
 #   LZU_OLDEST_TORCH_INSTALL  the same for `.venv-oldest`, in which run_tests.sh tests the geometry
@@ -11,13 +15,29 @@
 #                      CPU-only builds makes it 0.2 GB)
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-VENV="$ROOT/.venv"
 OLDEST="$ROOT/.venv-oldest"
-CONSTRAINTS="$ROOT/requirements/constraints.txt"
-LOG="$VENV/lzu_install.log"
 
 say() { printf '\033[1m[lzu_mm]\033[0m %s\n' "$*"; }
 die() { printf '[lzu_mm] error: %s\n' "$*" >&2; exit 1; }
+
+case "${LZU_STACK:-openmmlab}" in
+openmmlab)
+    VENV="$ROOT/.venv"
+    CONSTRAINTS="$ROOT/requirements/constraints.txt"
+    MMCV=mmcv==2.1.0
+    LIBRARIES=det,seg,det3d
+    RUNTIME=(torch mmengine mmcv.ops mmdet mmseg mmdet3d)
+    ;;
+onedl)
+    VENV="$ROOT/.venv-onedl"
+    CONSTRAINTS="$ROOT/requirements/constraints-onedl.txt"
+    MMCV=onedl-mmcv==2.3.6
+    LIBRARIES=onedl
+    RUNTIME=(torch mmengine mmcv.ops mmdet mmseg)
+    ;;
+*) die "LZU_STACK is '$LZU_STACK': set it to openmmlab or onedl" ;;
+esac
+LOG="$VENV/lzu_install.log"
 
 # imports PYTHON MODULE...: whether that Python can import all of them.
 imports() {
@@ -25,7 +45,6 @@ imports() {
     "$python" -c "import $(IFS=,; echo "$*")" >/dev/null 2>&1
 }
 
-RUNTIME=(torch mmengine mmcv.ops mmdet mmseg mmdet3d)
 TEST_TOOLS=(pytest xdist hypothesis ruff mypy)
 
 # quietly COMMAND...: output to the log, whose end is shown when the command fails.
@@ -57,12 +76,12 @@ install_torch() {
 install_mmcv() {
     imports "$VENV/bin/python" mmcv.ops && return
     say '      compiled once, about 9 minutes on two cores; later environments reuse the wheel'
-    install --no-build-isolation mmcv==2.1.0 ||
+    install --no-build-isolation "$MMCV" ||
         die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
     imports "$VENV/bin/python" cv2 || use_headless_opencv
     imports "$VENV/bin/python" mmcv.ops && return
     say 'the mmcv wheel in the cache of pip does not fit this torch: recompiling it'
-    install --no-build-isolation --no-cache-dir --no-deps --force-reinstall mmcv==2.1.0 ||
+    install --no-build-isolation --no-cache-dir --no-deps --force-reinstall "$MMCV" ||
         die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
 }
 
@@ -75,7 +94,7 @@ use_headless_opencv() {
 
 check_venv() {
     imports "$VENV/bin/python" cv2 || use_headless_opencv
-    imports "$VENV/bin/python" open3d ||
+    [ "$LIBRARIES" = onedl ] || imports "$VENV/bin/python" open3d ||
         say 'note: open3d does not import (apt-get install libgl1 libusb-1.0-0);' \
             'only point cloud windows need it'
     "$VENV/bin/python" -c "import $(IFS=,; echo "${RUNTIME[*]}")" 2>>"$LOG" && return
@@ -89,7 +108,8 @@ prepare_environment() {
     local active
     active="$(command -v python || true)"
     export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"
-    if [ -n "$active" ] && [ "$active" != "$VENV/bin/python" ] && imports "$active" "${RUNTIME[@]}"; then
+    if [ -z "${LZU_STACK:-}" ] && [ -n "$active" ] && [ "$active" != "$VENV/bin/python" ] &&
+        imports "$active" "${RUNTIME[@]}"; then
         PYTHON="$active"
         say "using the active environment: $PYTHON"
         [ "${1:-}" != tests ] || imports "$PYTHON" "${TEST_TOOLS[@]}" ||
@@ -110,8 +130,8 @@ prepare_environment() {
     install_torch
     say '[3/5] mmcv'
     install_mmcv
-    say '[4/5] MMDetection, MMSegmentation, MMDetection3D, ONNX and the test tools'
-    install --no-build-isolation -e "$ROOT[det,seg,det3d,deploy,tests]" ||
+    say '[4/5] the MM libraries, ONNX and the test tools'
+    install --no-build-isolation -e "$ROOT[$LIBRARIES,deploy,tests]" ||
         die "the MM libraries did not install; see $LOG"
     say '[5/5] checking the imports'
     check_venv
