@@ -22,7 +22,7 @@ _PREPROCESSORS = {
     'SegDataPreProcessor': 'lzu_mm.ZoomSegDataPreProcessor',
     'Det3DDataPreprocessor': 'lzu_mm.ZoomDet3DDataPreprocessor',
 }
-# What stands in the way of others, and what to do.
+# Why others cannot be zoomed, and what to do instead.
 _NOT_ZOOMED = {
     'BoxInstDataPreprocessor': (
         'BoxInst learns from the colours of neighbouring pixels, which a zoom moves apart: take '
@@ -33,12 +33,12 @@ _NOT_ZOOMED = {
         '(model.detector), and track with the detections'
     ),
     'ReIDDataPreprocessor': (
-        'it identifies crops of one object each, in which there is nowhere to zoom: zoomify the '
-        'detector that finds them'
+        'it identifies crops that hold one object each, so that there is nothing to zoom into: '
+        'zoomify the detector that finds them'
     ),
 }
 _UNZOOM_SETTINGS = {'inner', 'antialias', 'frame', 'link'}
-# They look at the image as it was taken, wherever it lies in what the pipeline hands over.
+# Their maps are of the original image, wherever the pipeline has put it.
 _OF_ORIGINALS = ('lzu_mm.FixedSaliency', 'lzu_mm.HorizonSaliency', 'lzu_mm.TemporalSaliency')
 _SLIDE = ('mode', 'crop_size', 'stride')
 
@@ -82,7 +82,7 @@ def zoom_config(
 
 
 def _zoom(zoomed: Zoomed, zoom: dict[str, Any]) -> str:
-    """Swap the data preprocessor wherever it stands; returns the stock one's name."""
+    """Replace all data preprocessors; returns the name of the stock one."""
     config = zoomed.config
     preprocessors = _preprocessors(config)
     names = {_name(preprocessor.get('type')) for preprocessor in preprocessors}
@@ -103,7 +103,7 @@ def _zoom(zoomed: Zoomed, zoom: dict[str, Any]) -> str:
 def _images_of(
     config: dict[str, Any], preprocessor: dict[str, Any], zoom: dict[str, Any]
 ) -> dict[str, Any]:
-    """What a learned saliency has to know of the images, where they are not the usual ones."""
+    """What a learned saliency has to know of unusual images."""
     if zoom['saliency']['type'] != 'lzu_mm.LearnedSaliency':
         return {}
     mean, std = preprocessor.get('mean'), preprocessor.get('std')
@@ -126,7 +126,7 @@ def _no_preprocessor(names: set[str]) -> str:
     if {kind.rpartition('.')[2] for kind in _PREPROCESSORS.values()} & names:
         return 'the base config zooms already: change its model.data_preprocessor.zoom'
     return (
-        'the base config is without a supported preprocessor: model.data_preprocessor.type is '
+        'the base config has no supported preprocessor: model.data_preprocessor.type is '
         f'{" and ".join(map(repr, sorted(names)))}, and the zoom extends '
         f'{", ".join(_PREPROCESSORS)}. A subclass of these needs a subclass of the zoom'
     )
@@ -138,7 +138,7 @@ def _name(kind: Any) -> str:
 
 
 def _preprocessors(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """All data preprocessors that see images, within those that sort branches too."""
+    """All data preprocessors that see images, also inside a MultiBranchDataPreprocessor."""
     # MMSegmentation's configs hold one at the top level too, for their children.
     places = [config, config['model'], config['model'].get('detector') or {}]
     found = [place['data_preprocessor'] for place in places if place.get('data_preprocessor')]
@@ -176,19 +176,19 @@ def _unzoom(zoomed: Zoomed, unzoom: dict[str, Any]) -> None:
 
 
 def _unzoomed(neck: Any) -> tuple[dict[str, Any], str]:
-    """The neck that unzooms behind a stock neck, and why it is written so."""
+    """The neck that unzooms what a stock neck returns, and the note for it."""
     if isinstance(neck, (list, tuple)) or (neck and _UNZOOM_SETTINGS & set(neck)):
         # Several necks, or one with a setting that UnzoomNeck would take for its own.
         inner = dict(type='lzu_mm.UnzoomNeck', inner=neck)
-        return inner, 'What the stock neck hands to the heads is unzoomed.'
+        return inner, 'What the stock neck returns is unzoomed.'
     if neck:
         return (
             {**neck, 'type': 'lzu_mm.UnzoomNeck', 'inner': neck['type']},
-            'Behind the stock neck, whose settings are inherited, its levels are unzoomed.',
+            'The levels of the stock neck, whose settings are inherited, are unzoomed.',
         )
     return (
         dict(type='lzu_mm.UnzoomNeck'),
-        'There is no neck: the levels of the backbone are unzoomed, those that heads read.',
+        'There is no neck: the levels of the backbone that heads read are unzoomed.',
     )
 
 
@@ -235,14 +235,14 @@ def _train_on_whole_images(zoomed: Zoomed, zoom: dict[str, Any]) -> None:
 
 
 def _refuse_centred(zoomed: Zoomed) -> None:
-    """Refuse tests on images in the middle of a canvas (CornerNet, CenterNet), as heads need."""
+    """Refuse tests on images in the middle of a canvas, which CornerNet and CenterNet need."""
     for setting in ('test_dataloader', 'val_dataloader'):
         for holder, key in zoomed.pipelines(setting):
             if any('CenterCropPad' in _name(transform.get('type')) for transform in holder[key]):
                 raise ValueError(
                     f'RandomCenterCropPad in {setting} puts images in the middle of a canvas, '
-                    'where a map of the image as it was taken cannot follow: take --saliency '
-                    'learned or uniform'
+                    'where a map of the original image cannot follow: take --saliency learned or '
+                    'uniform'
                 )
 
 
@@ -265,7 +265,7 @@ def _test_on_videos(zoomed: Zoomed) -> None:
 
 
 def _pack_video(transform: dict[str, Any]) -> dict[str, Any]:
-    """A transform that hands on the video's id and the frame's, if it packs."""
+    """A packing transform that also passes on the ids of video and frame."""
     if not str(transform['type']).endswith('PackDetInputs'):
         return transform
     from mmdet.datasets.transforms import PackDetInputs

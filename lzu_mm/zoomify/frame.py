@@ -1,7 +1,7 @@
 """Let the heads of a detector follow a finer frame.
 
-Where strides shrink, all that heads measure in cells shrinks with them, as anchors by the scale of
-their octaves and the radius of assigners do. What they measure in pixels is rewritten.
+What heads measure in cells, such as the octave scale of anchors or the radius of assigners, shrinks
+with the strides. What they measure in pixels is rewritten.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ['follow_frame', 'takes_frames']
 
 
 def takes_frames(model: Mapping[str, Any]) -> bool:
-    """Whether features of a finer frame suit a model's heads; region heads choose their levels."""
+    """Whether a model's heads can read a finer frame: region heads choose levels by size."""
     return not model.get('roi_head')
 
 

@@ -1,7 +1,7 @@
 """Pipelines that leave images whole: saliency is a map of the whole image, and unzoom needs it.
 
-Crops go, and what composes or moves the content of images. What they were for goes with them: of
-several resizes along a path only the last one is left, which decides the size of the image.
+Crops are removed, and so is what composes or moves the content of images. What only served them
+goes too: of several resizes in a row the last one stays, since it decides the size of the image.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _is_pair(scale: Any) -> bool:
 
 
 def _last_resize(pipeline: list[Any], decided: bool = False) -> tuple[list[Any], bool]:
-    """A pipeline with the last of its resizes alone, and whether others were taken out."""
+    """A pipeline with only the last of its resizes, and whether others were taken out."""
     kept: list[Any] = []
     removed = False
     for transform in reversed(pipeline):
@@ -181,7 +181,7 @@ def _is_resize(transform: Any) -> bool:
 
 
 def _sets_size(transform: Any) -> bool:
-    """Whether the size of the image before a transform does not matter behind it."""
+    """Whether a transform makes the size that images had before it irrelevant."""
     if _is_resize(transform):
         return True
     if not _is_branching(transform) or 'RandomChoice' not in _name(transform):

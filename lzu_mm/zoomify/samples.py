@@ -1,4 +1,4 @@
-"""Labelled images out of nothing, to try a model with: what stock pipelines would hand it."""
+"""Made-up labelled images to try a model on, as stock pipelines would hand them over."""
 
 from __future__ import annotations
 

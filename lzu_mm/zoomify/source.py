@@ -36,7 +36,7 @@ def _plain(value: Any) -> Any:
 
 
 def difference(base: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
-    """What a child config has to set, after the rules by which MMEngine merges it into its base.
+    """What a child config has to set, by the rules with which MMEngine merges it into its base.
 
     Args:
         base: Settings of the base.

@@ -1,4 +1,4 @@
-"""A config on its way to the zoom."""
+"""A config that is being switched to the zoom."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PIPELINES = ('pipeline', 'switch_pipeline')
 
 
 class Zoomed:
-    """A config on its way to the zoom.
+    """A config that is being switched to the zoom.
 
     Attributes:
         base: The settings of the base; left as they are.
@@ -47,7 +47,7 @@ class Zoomed:
 
 
 def _pipelines(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
-    """Where pipelines are, also those of the datasets within a dataset."""
+    """Where the pipelines are, those of datasets inside a dataset included."""
     if isinstance(value, dict):
         for key, item in value.items():
             if key in _PIPELINES and isinstance(item, list):

@@ -226,7 +226,7 @@ LIDAR = "_base_ = 'mmdet3d::pointpillars/pointpillars_hv_secfpn_8xb6-160e_kitti-
         (CONFIG, ['--scale', '4.5', *HALF[2:]], r'zoom\.scale'),
         (CONFIG, ['--size', '0', '9', *HALF[2:]], r'zoom\.size'),
         (CONFIG.replace('DetData', 'BoxInstData'), HALF, 'take another model'),
-        (CONFIG.replace('DetData', 'MyData'), HALF, 'without a supported preprocessor'),
+        (CONFIG.replace('DetData', 'MyData'), HALF, 'no supported preprocessor'),
         (CONFIG.replace('model =', 'net ='), HALF, 'no model'),
         (CONFIG.replace('RetinaNet', 'NoSuchNet'), HALF, 'NoSuchNet'),
         (CONFIG, ['--scale', '1', '--saliency', 'horizon:450'], r'saliency\.row'),

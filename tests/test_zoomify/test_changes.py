@@ -91,7 +91,7 @@ def test_the_wrapper_that_mixes_images_stays_without_what_mixes():
         ('BoxInstDataPreprocessor', 'colours of neighbouring pixels.*another model'),
         ('mmdet.TrackDataPreprocessor', 'zoomify the config of its detector'),
         ('ReIDDataPreprocessor', 'zoomify the detector'),
-        ('Mine', 'without a supported preprocessor'),
+        ('Mine', 'no supported preprocessor'),
         ('lzu_mm.ZoomDetDataPreprocessor', 'zooms already'),
     ],
 )
