@@ -7,7 +7,7 @@ compared with that first run before it gets its name.
 from __future__ import annotations
 
 import copy
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -152,17 +152,25 @@ def _references(deployed: Deployed, frames: list[Tensor]) -> list[tuple[tuple[Te
 
 def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict | None, opset: int) -> Any:
     """The model in ONNX, with its zoom in the form that :func:`zoom_in_graph` gives."""
-    from .nms import translations
+    from . import deform, nms
 
+    name = type(deployed.model).__name__
     # Named after where they are.
     deployed.parts = torch.nn.ModuleDict() if parts is None else parts
-    with torch.no_grad(), zoom_in_graph(deployed, image, parts), deployed.static():
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(zoom_in_graph(deployed, image, parts))
+        stack.enter_context(deform.static_deform())
+        stack.enter_context(deployed.static())
         try:
             program = torch.export.export(deployed, deployed.arguments(image), strict=False)
         except Exception as error:
-            raise ExportError(
-                f'{type(deployed.model).__name__} cannot be traced: {error}'
-            ) from error
+            raise ExportError(f'{name} cannot be traced: {error}') from error
+        if opset < deform.OPSET and deform.deforms(program):
+            raise ValueError(
+                f'{name} has deformable convolutions, which ONNX has from opset {deform.OPSET} on: '
+                f'set opset={deform.OPSET} (--opset {deform.OPSET})'
+            )
         try:
             return torch.onnx.export(
                 program,
@@ -170,13 +178,11 @@ def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict | None,
                 opset_version=opset,
                 input_names=list(deployed.inputs),
                 output_names=list(deployed.outputs),
-                custom_translation_table=translations(),
+                custom_translation_table={**nms.translations(), **deform.translations()},
                 verbose=False,
             )
         except Exception as error:
-            raise ExportError(
-                f'{type(deployed.model).__name__} has no counterpart in ONNX: {error}'
-            ) from error
+            raise ExportError(f'{name} has no counterpart in ONNX: {error}') from error
 
 
 def _compare(

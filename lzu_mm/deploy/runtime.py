@@ -58,14 +58,18 @@ class OnnxModel(BaseModel):
         self.dataset_meta = {key: json.loads(self.metadata[key]) for key in ('classes', 'palette')}
         gap = self.metadata.get('max_gap')
         self.memory = None if gap is None else SequenceMemory(int(gap))
-        self._settle = {'detect': _detections, 'semantic': _labels}[self.metadata['task']]
+        self._settle = _SETTLERS[self.metadata['task']]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OnnxModel:
         # Sessions cannot be copied.
         return type(self)(self.path, self.threads, self.providers)
 
     def run(
-        self, image: np.ndarray | Tensor, previous: np.ndarray | None = None
+        self,
+        image: np.ndarray | Tensor,
+        previous: np.ndarray | None = None,
+        cam2img: Any = None,
+        trans_mat: Any = None,
     ) -> dict[str, np.ndarray]:
         """Run the file on one image.
 
@@ -73,12 +77,15 @@ class OnnxModel(BaseModel):
             image: (3, H, W), uint8, in the channel order that the pipeline loads.
             previous: (K, 5), the first ``dets`` of the frame before; none by default. Only files of
                 models with temporal saliency read it.
+            cam2img: Intrinsics (3, 3) to (4, 4) of the camera, as ``metainfo`` has them. 3D
+                detectors need them.
+            trans_mat: Of ``AffineResize``, (3, 3). SMOKE needs it.
 
         Returns:
             The outputs of the file by name.
 
         Raises:
-            ValueError: If the image has another size or type.
+            ValueError: If the image has another size or type, or the camera is missing.
         """
         given = {'input': self._checked(image)[None]}
         for node in self.session.get_inputs():
@@ -87,6 +94,10 @@ class OnnxModel(BaseModel):
                 if previous is not None:
                     count = min(len(previous), node.shape[1])
                     given['previous'][0, :count] = previous[:count]
+            if node.name == 'cam2img':
+                given['cam2img'] = _matrix('cam2img', cam2img, 4)
+            if node.name == 'trans_mat':
+                given['trans_mat'] = _matrix('trans_mat', trans_mat, 3)
         names = [output.name for output in self.session.get_outputs()]
         return dict(zip(names, self.session.run(None, given)))
 
@@ -104,7 +115,7 @@ class OnnxModel(BaseModel):
         """Predict for a batch of the test dataloader, as ``BaseModel.test_step`` does.
 
         Args:
-            data: ``inputs``, images (3, H, W), and ``data_samples``.
+            data: ``inputs``, images (3, H, W) or a dict of them as ``img``, and ``data_samples``.
 
         Returns:
             The samples, with predictions.
@@ -112,7 +123,9 @@ class OnnxModel(BaseModel):
         Raises:
             ValueError: If an image is not as the file expects it.
         """
-        images, samples = list(data['inputs']), list(data['data_samples'])
+        inputs = data['inputs']
+        images = list(inputs['img'] if isinstance(inputs, dict) else inputs)
+        samples = list(data['data_samples'])
         for image in images:
             self._checked(image)
         frames = source_frames(images, samples)
@@ -125,7 +138,10 @@ class OnnxModel(BaseModel):
                 )
         before = self._look_back(samples, frames)
         found = [
-            self._settle(self.run(image, previous), sample.clone())
+            self._settle(
+                self.run(image, previous, *map(sample.metainfo.get, ('cam2img', 'trans_mat'))),
+                sample.clone(),
+            )
             for image, sample, previous in zip(images, samples, before)
         ]
         if self.memory is not None:
@@ -181,6 +197,15 @@ def _previous(before: Detections, frame: SourceFrame) -> np.ndarray:
     return torch.cat((boxes, before.scores[:, None]), dim=1).numpy()
 
 
+def _matrix(name: str, values: Any, count: int) -> np.ndarray:
+    if values is None:
+        raise ValueError(f'the file needs {name}, but the metainfo of the sample has none')
+    given = np.asarray(values, np.float32)
+    matrix = np.eye(count, dtype=np.float32)
+    matrix[: given.shape[0], : given.shape[1]] = given
+    return matrix[None]
+
+
 def _detections(outputs: dict[str, np.ndarray], sample: Any) -> Any:
     dets, labels = (torch.from_numpy(outputs[name][0]) for name in ('dets', 'labels'))
     dets, labels = dets[labels >= 0], labels[labels >= 0]
@@ -200,3 +225,26 @@ def _labels(outputs: dict[str, np.ndarray], sample: Any) -> Any:
         labels = resized[0].to(labels.dtype)
     sample.set_data({'pred_sem_seg': PixelData(data=labels)})
     return sample
+
+
+def _detections_3d(outputs: dict[str, np.ndarray], sample: Any) -> Any:
+    kept = outputs['labels_3d'][0] >= 0
+    found = {name: torch.from_numpy(values[0][kept]) for name, values in outputs.items()}
+    boxes = [found['bboxes_3d'], *([found['velocities']] if 'velocities' in found else [])]
+    tensor = torch.cat(boxes, dim=1)
+    instances = InstanceData(
+        bboxes_3d=sample.metainfo['box_type_3d'](tensor, box_dim=tensor.shape[1]),
+        scores_3d=found['scores_3d'],
+        labels_3d=found['labels_3d'],
+    )
+    if 'attributes' in found:
+        instances.attr_labels = found['attributes']
+    sample.pred_instances_3d, sample.pred_instances = instances, InstanceData()
+    if 'bboxes' in found:
+        sample.pred_instances = InstanceData(
+            bboxes=found['bboxes'], scores=found['scores_3d'], labels=found['labels_3d']
+        )
+    return sample
+
+
+_SETTLERS = {'detect': _detections, 'semantic': _labels, 'detect3d': _detections_3d}

@@ -251,9 +251,16 @@ def task_of(model: Any, size: tuple[int, int], original: tuple[int, int] | None 
     Raises:
         ValueError: If it cannot be exported.
     """
+    from .tasks_3d import MonoDetector3D, Smoke
+
     kinds = [kind.__name__ for kind in type(model).__mro__]
     name = kinds[0]
-    if 'SingleStageDetector' in kinds and hasattr(model, 'bbox_head'):
+    if 'SMOKEMono3D' in kinds:
+        return Smoke(model, size, original)
+    if 'FCOSMono3D' in kinds:
+        return MonoDetector3D(model, size, original)
+    is_3d = any('3D' in kind for kind in kinds)
+    if 'SingleStageDetector' in kinds and hasattr(model, 'bbox_head') and not is_3d:
         return Detector(model, size, original)
     if 'EncoderDecoder' in kinds and 'DepthEstimator' not in kinds:
         if model.test_cfg.get('mode') == 'slide':
@@ -263,8 +270,8 @@ def task_of(model: Any, size: tuple[int, int], original: tuple[int, int] | None 
             )
         return Segmentor(model, size, original)
     raise ValueError(
-        f'{name} cannot be exported: only single-stage detectors of MMDetection and segmentors of '
-        'MMSegmentation can'
+        f'{name} cannot be exported: only single-stage detectors of MMDetection, segmentors of '
+        'MMSegmentation, FCOS3D, PGD and SMOKE can'
     )
 
 
@@ -275,24 +282,25 @@ def _match(
     other_labels: np.ndarray,
     tolerance: dict[str, float],
 ) -> dict[str, float]:
-    """Compare two lists of boxes (K, 5) that may differ in their order where scores are alike.
+    """Compare two lists of boxes, scores last, that may differ in their order.
 
     Boxes without a counterpart count as missing, unless they are as good as the worst that is kept:
     which of these comes last, and is cut off, is a matter of rounding.
     """
-    box_limit, score_limit = tolerance['boxes (px)'], tolerance['scores']
-    cut = min([*rows[:, 4], *other[:, 4]], default=0.0) + score_limit
+    kind, score_limit = next(iter(tolerance)), tolerance['scores']
+    box_limit = tolerance[kind]
+    cut = min([*rows[:, -1], *other[:, -1]], default=0.0) + score_limit
     free = np.ones(len(other), dtype=bool)
     boxes, scores, missing = 0.0, 0.0, 0
     for row, label in zip(rows, labels):
-        apart = np.abs(other[:, :4] - row[:4]).max(axis=1, initial=0)
-        apart_scores = np.abs(other[:, 4] - row[4])
+        apart = np.abs(other[:, :-1] - row[:-1]).max(axis=1, initial=0)
+        apart_scores = np.abs(other[:, -1] - row[-1])
         fits = free & (other_labels == label) & (apart <= box_limit) & (apart_scores <= score_limit)
         if not fits.any():
-            missing += row[4] > cut
+            missing += row[-1] > cut
             continue
         best = np.where(fits, apart, np.inf).argmin()
         free[best] = False
         boxes, scores = max(boxes, apart[best]), max(scores, apart_scores[best])
-    missing += int((other[free, 4] > cut).sum())
-    return {'boxes (px)': float(boxes), 'scores': float(scores), 'missing': float(missing)}
+    missing += int((other[free, -1] > cut).sum())
+    return {kind: float(boxes), 'scores': float(scores), 'missing': float(missing)}

@@ -24,6 +24,9 @@ STOCK = {
     'PSPNet': ('mmseg', 'pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'),
     'DeepLabV3+': ('mmseg', 'deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py'),
     'SegFormer': ('mmseg', 'segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py'),
+    'FCOS3D': ('mmdet3d', 'fcos3d/fcos3d_r101-caffe-dcn_fpn_head-gn_8xb2-1x_nus-mono3d.py'),
+    'SMOKE': ('mmdet3d', 'smoke/smoke_dla34_dlaneck_gn-all_4xb8-6x_kitti-mono3d.py'),
+    'PGD': ('mmdet3d', 'pgd/pgd_r101-caffe_fpn_head-gn_4xb3-4x_kitti-mono3d.py'),
 }
 
 
