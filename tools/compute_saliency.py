@@ -9,7 +9,7 @@ file that lzu_mm.FixedSaliency reads, with a picture beside it. Examples:
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import mmcv
 from mmengine.config import Config
@@ -32,6 +32,8 @@ from lzu_mm.saliency.estimation.magnification import (
     cells_as_boxes,
     describe_magnification,
     magnification,
+    same_aspect,
+    share_below,
 )
 from lzu_mm.visualization import draw_saliency, mean_image
 from lzu_mm.warps import saliency_to_warp
@@ -208,15 +210,13 @@ def compute(args: Namespace) -> None:
     what = 'label maps' if method == 'boundaries' else 'boxes'
     print(f'\nsaliency of {found.count} {what}: {path}')
     print(f'over the mean image: {picture}')
-    print_magnification(found, zoom)
+    print_magnification(found, zoom, size)
 
 
-def print_magnification(found: DatasetSaliency, zoom: dict) -> None:
+def print_magnification(found: DatasetSaliency, zoom: dict, source: Tuple[int, int]) -> None:
     """Tell by how much objects get larger than after a uniform resize, and so whether it helps."""
     # Neither scale nor size changes the warp.
-    settings = ZoomSettings(
-        **{**zoom, 'saliency': dict(type='UniformSaliency'), 'scale': 1, 'size': None}
-    )
+    settings = ZoomSettings(**{**(zoom or {'scale': 1}), 'saliency': dict(type='UniformSaliency')})
     warp = saliency_to_warp(found.map[None, None], **settings.warp_options())
     if len(found.boxes):
         factors, weights = magnification(found.boxes, warp), None
@@ -229,6 +229,16 @@ def print_magnification(found: DatasetSaliency, zoom: dict) -> None:
         print(
             f'  {name:>4}: median {row["median"]:.2f}, 10 % below {row["p10"]:.2f}, '
             f'10 % above {row["p90"]:.2f}, geometric mean {row["mean"]:.2f}'
+        )
+    if zoom and len(found.boxes):
+        aspect = same_aspect(found.map, warp) if settings.size == 'auto' else (1, 1)
+        shape = settings.output_size(source, aspect)
+        plain, zoomed = share_below(found.boxes, factors, shape)
+        print(
+            'objects below 8 pixels (root of the area) where {}x{} becomes {}x{}: '.format(
+                *source, *shape
+            )
+            + f'{100 * plain:.0f} % in a uniform resize, {100 * zoomed:.0f} % zoomed'
         )
 
 

@@ -73,4 +73,4 @@ try_config fcos3d configs/fcos3d/lzu-fixed_fcos3d_r18_fpn_mini-street-0.25x.py \
 say 'done; the metrics of these short trainings:'
 print_metrics
 say "pictures: $OUT/*/zoom (what the zoom does), $OUT/*/predictions (what the models see)"
-say 'next: benchmarks/make_mini_street.py --preset small and full trainings, see the README'
+say 'next: benchmarks/make_mini_street.py --preset small and full trainings, see docs/datasets.md'

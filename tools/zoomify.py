@@ -10,7 +10,7 @@ like out of training and slides out of testing, and says so in comments. Example
 
 import os
 import tempfile
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -21,37 +21,9 @@ from lzu_mm.engine import load_config
 from lzu_mm.files import replacing
 from lzu_mm.necks.frame import frame_of
 from lzu_mm.registry import MODELS
+from lzu_mm.saliency.words import SALIENCY, saliency_config
 from lzu_mm.warps.from_saliency import METHODS
 from lzu_mm.zoomify import child_source, settings_of, try_model, zoom_config
-
-PLAIN = {
-    'temporal': 'lzu_mm.TemporalSaliency',
-    'learned': 'lzu_mm.LearnedSaliency',
-    'uniform': 'lzu_mm.UniformSaliency',
-}
-SALIENCY = 'fixed:PATH|temporal|learned|uniform|horizon:ROW'
-
-
-def saliency_config(text: str) -> Dict[str, Any]:
-    """The saliency that a word of the command line means."""
-    word, _, value = text.partition(':')
-    if word in PLAIN and not value:
-        return dict(type=PLAIN[word])
-    if word == 'fixed':
-        if not value.endswith(('.npz', '.npy')):
-            raise ArgumentTypeError(
-                f'fixed:PATH needs the path of a saliency file (.npz, which '
-                f'tools/compute_saliency.py makes, or .npy); got {text!r}'
-            )
-        return dict(type='lzu_mm.FixedSaliency', path=value)
-    if word == 'horizon':
-        try:
-            return dict(type='lzu_mm.HorizonSaliency', row=float(value))
-        except ValueError:
-            raise ArgumentTypeError(
-                f"horizon:ROW needs the horizon's row as a share of the height; got {text!r}"
-            ) from None
-    raise ArgumentTypeError(f'{text!r} is none of {SALIENCY}')
 
 
 def parse_args() -> Namespace:

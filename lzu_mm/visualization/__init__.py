@@ -3,7 +3,7 @@
 from .images import mean_image, network_image
 from .labels import Labels, draw_labels, labels_of_sample
 from .panels import compose_panels
-from .record import ZoomRecord, ZoomRecorder, record_zoom
+from .record import ZoomRecord, ZoomRecorder, record_image, record_zoom
 from .saliency import draw_saliency
 from .warp import draw_warp, unzoom_image
 from .zoom import draw_zoom
@@ -20,6 +20,7 @@ __all__ = [
     'labels_of_sample',
     'mean_image',
     'network_image',
+    'record_image',
     'record_zoom',
     'unzoom_image',
 ]

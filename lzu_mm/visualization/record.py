@@ -10,13 +10,14 @@ import torch
 from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
-from ..data_preprocessors import ZoomMixin
+from ..data_preprocessors import ZoomMixin, ZoomSettings
 from ..frames import source_frames
-from ..warps import Warp, zoom_image
+from ..registry import MODELS
+from ..warps import Warp, saliency_to_warp, zoom_image
 from .images import network_image, shown_range, to_numpy
 from .labels import Labels, labels_of_sample
 
-__all__ = ['ZoomRecord', 'ZoomRecorder', 'record_zoom']
+__all__ = ['ZoomRecord', 'ZoomRecorder', 'record_image', 'record_zoom']
 
 
 @dataclass
@@ -123,6 +124,25 @@ def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -
         preprocessor(pseudo_collate([item]), training)
     assert recorder.record is not None
     return recorder.record
+
+
+@torch.no_grad()
+def record_image(image: np.ndarray, settings: ZoomSettings) -> ZoomRecord:
+    """Zoom one image without any model.
+
+    Args:
+        image: (H, W, 3) uint8, BGR.
+        settings: How to zoom. Its saliency must not need samples, such as earlier detections.
+
+    Returns:
+        The record, without labels.
+    """
+    pixels = torch.from_numpy(image).permute(2, 0, 1)
+    saliency = MODELS.build(dict(settings.saliency, _scope_='lzu_mm'))([pixels], None, False)
+    warp = saliency_to_warp(saliency, **settings.warp_options())
+    size = settings.output_size((image.shape[0], image.shape[1]))
+    zoomed = zoom_image(pixels, warp, size, settings.align_corners, settings.antialias)
+    return ZoomRecord(image, to_numpy(zoomed), _first_map(saliency), warp, Labels(), Labels())
 
 
 def _rounded(size: tuple[float, float]) -> tuple[int, int]:

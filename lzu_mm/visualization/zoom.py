@@ -34,12 +34,14 @@ def draw_zoom(record: ZoomRecord, palette: Sequence[Sequence[int]], width: int =
     source_h, source_w = record.source.shape[:2]
     unzoomed = unzoom_image(record.zoomed, record.warp)
     shape = (source_h * width // source_w, width)
+    labels = record.source_labels
+    labelled = bool(labels.outlines) or labels.label_map is not None
     display = [resize_image(image, shape) for image in (record.source, unzoomed, record.uniform)]
     return compose_panels(
         [
             (
-                f'input with labels, {source_w} x {source_h}',
-                draw_labels(display[0], record.source_labels, palette),
+                f'input{" with labels" if labelled else ""}, {source_w} x {source_h}',
+                draw_labels(display[0], labels, palette),
             ),
             ('saliency', draw_saliency(display[0], record.saliency)),
             ('warp: each cell gets equally many pixels', draw_warp(display[0], record.warp)),

@@ -282,7 +282,7 @@ def test_learned_kde_learns_slowly_and_without_decay(path, load):
     ],
 )
 def test_other_scales_are_an_option(model, option, size, load):
-    """As the README and docs/benchmarks.md tell users to set them."""
+    """As docs/datasets.md and docs/benchmarks.md tell users to set them."""
     cfg = load(next(path for path in CONFIGS if name(path) == f'lzu-fixed_{model}'))
     parser = ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)

@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
-from lzu_mm.visualization import record_zoom
+from lzu_mm.data_preprocessors import ZoomSettings
+from lzu_mm.visualization import record_image, record_zoom
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {
@@ -36,9 +37,15 @@ def street(tmp_path, mini_street):
 
 def browse(street, config, *options):
     """Runs the tool as from the command line: exit status 0, or 1 and the message it ends with."""
-    argv = ['browse_zoom.py', str(ROOT / 'configs' / config), *map(str, options)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MINI_STREET', str(street))
+        return run(str(ROOT / 'configs' / config), *options)
+
+
+def run(*arguments):
+    """As `browse`, without a config."""
+    argv = ['browse_zoom.py', *map(str, arguments)]
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, 'argv', argv)
         try:
             runpy.run_path(str(ROOT / 'tools' / 'browse_zoom.py'), run_name='__main__')
@@ -76,6 +83,71 @@ def test_errors_name_the_setting(street, tmp_path):
     assert 'saliency.path' in missing[1]
     nowhere = browse(tmp_path / 'nowhere', CONFIGS['mmdet'].format('uniform'))
     assert 'data_root' in nowhere[1]
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """Rows as bright as their number."""
+    path = tmp_path / 'photo.png'
+    cv2.imwrite(str(path), np.tile(np.arange(200, dtype=np.uint8)[:, None, None], (1, 320, 3)))
+    return path
+
+
+def saliency_file(tmp_path, suffix):
+    saliency = np.ones((9, 12), np.float32)
+    saliency[4] = 9
+    path = tmp_path / f'map{suffix}'
+    np.savez(path, saliency=saliency) if suffix == '.npz' else np.save(path, saliency)
+    return f'fixed:{path}'
+
+
+@pytest.mark.parametrize('saliency', ['horizon:0.45', 'uniform', '.npz', '.npy'])
+def test_an_image_needs_no_config(tmp_path, photo, saliency):
+    word = saliency_file(tmp_path, saliency) if saliency.startswith('.') else saliency
+    out = tmp_path / 'pictures'
+    arguments = ('--image', photo, '--saliency', word, '--output-dir', out, '--not-show')
+    assert run(*arguments, '--width', 200) == (0, '')
+    picture = cv2.imread(str(out / 'photo.png'))
+    assert picture.shape[1] == 3 * 200 + 4 * 14
+    assert 'exists' in run(*arguments)[1]
+
+
+def test_an_image_is_zoomed_as_by_a_preprocessor(photo):
+    pytest.importorskip('mmdet')
+    zoom = dict(scale=0.25, saliency=dict(type='lzu_mm.HorizonSaliency', row=0.3))
+    image = cv2.imread(str(photo))
+    record = record_image(image, ZoomSettings(**zoom))
+    preprocessor = MODELS.build(dict(type='lzu_mm.ZoomDetDataPreprocessor', zoom=zoom))
+    preprocessor.link.claimed = True
+    with torch.no_grad():
+        output = preprocessor({'inputs': [torch.from_numpy(image).permute(2, 0, 1)]})
+    expected = output['inputs'][0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(record.zoomed, expected, atol=0.51)
+    assert record.zoomed.shape == (50, 80, 3)
+    assert np.abs(record.uniform.astype(int) - record.zoomed).mean() > 1
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'remedy'),
+    [
+        (('--saliency', 'temporal'), 'horizon:ROW'),
+        (('--saliency', 'fixed:nowhere.npz'), 'nowhere.npz'),
+        (('--saliency', 'horizon:45'), 'share'),
+        (('--saliency', 'uniform', '--scale', 9), 'zoom.scale'),
+    ],
+)
+def test_what_an_image_alone_is_not_enough_for_is_refused(tmp_path, photo, arguments, remedy):
+    status, message = run('--image', photo, '--output-dir', tmp_path / 'p', *arguments)
+    assert (status, remedy in message) == (1, True), message
+    assert not (tmp_path / 'p').exists()
+
+
+@pytest.mark.parametrize(
+    'arguments', [(), ('c.py', '--image', 'i'), ('--image', 'i'), ('c.py', '--saliency', 'uniform')]
+)
+def test_a_config_or_an_image(arguments, capsys):
+    assert run(*arguments)[0] == 1
+    assert '--image and --saliency' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('library', CONFIGS)

@@ -13,7 +13,13 @@ from torch import Tensor
 
 from ...warps import Warp
 
-__all__ = ['cells_as_boxes', 'describe_magnification', 'magnification', 'same_aspect']
+__all__ = [
+    'cells_as_boxes',
+    'describe_magnification',
+    'magnification',
+    'same_aspect',
+    'share_below',
+]
 
 
 def magnification(boxes: Tensor, warp: Warp) -> Tensor:
@@ -91,6 +97,30 @@ def describe_magnification(
         }
         for name, column in columns.items()
     }
+
+
+def share_below(
+    boxes: Tensor, factors: Tensor, shape: tuple[int, int], limit: float = 8
+) -> tuple[float, float]:
+    """How many objects are too small to be found at the input of a network.
+
+    Args:
+        boxes: As for :func:`magnification`.
+        factors: What it returned for them.
+        shape: (h, w) of the zoomed image.
+        limit: Side of the square of the same area, pixels.
+
+    Returns:
+        Shares of the objects below the limit in an image resized uniformly, and in the zoomed one.
+
+    Example:
+        >>> boxes = torch.tensor([[0, 0, 0.1, 0.1], [0, 0, 0.5, 0.5]])  # 6 and 30 pixels of 60
+        >>> share_below(boxes, torch.full((2, 2), 1.5), (60, 60))
+        (0.5, 0.0)
+    """
+    sides = (boxes[:, 2:] - boxes[:, :2]).double() * factors.new_tensor([shape[1], shape[0]])
+    plain, zoomed = (s.prod(dim=1).sqrt() < limit for s in (sides, sides * factors))
+    return plain.double().mean().item(), zoomed.double().mean().item()
 
 
 def _quantile(values: Tensor, share: Tensor, level: float) -> float:
