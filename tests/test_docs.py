@@ -1,6 +1,8 @@
 """The README and the guides: links that lead somewhere, flags that exist, figures that agree."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,13 @@ def test_figures_of_the_readme_are_those_of_the_benchmarks():
     shown = re.findall(r'\| ([\d.]+) ± ([\d.]+) \|', (ROOT / 'README.md').read_text())
     assert len(shown) == 5
     assert set(shown) <= measured
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip('material', reason='pip install -r requirements/docs.txt')
+    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-d', str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    home = (tmp_path / 'index.html').read_text()
+    assert 'href="own_data.html"' in home
+    assert 'src="browse_zoom.jpg"' in home

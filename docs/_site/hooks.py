@@ -1,0 +1,42 @@
+"""Files outside of docs/ that pages link to, as pages of the site."""
+
+import posixpath
+import re
+
+from mkdocs.structure.files import File
+
+# What a link from docs/ to the repository becomes.
+OUTSIDE = {
+    '../README.md': 'index.md',
+    '../CHANGELOG.md': 'changelog.md',
+    '../configs/README.md': 'configs.md',
+    '../benchmarks/README.md': 'measuring.md',
+    '../benchmarks/results/mini_street_retinanet.png': 'mini_street_retinanet.png',
+}
+_LINK = re.compile(r'\[([^\]]*)\]\(([^)\s]+)\)')
+
+
+def on_files(files, config):
+    """Add them."""
+    for path, name in OUTSIDE.items():
+        source = posixpath.join(config.docs_dir, path)
+        files.append(File.generated(config, name, abs_src_path=source))
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Let links of a page lead to the site; those that leave it become plain text."""
+    own = {name: path for path, name in OUTSIDE.items()}.get(page.file.src_uri)
+    folder = posixpath.dirname(own) if own else ''
+
+    def replace(match):
+        text, link = match.groups()
+        if '://' in link or link.startswith('#'):
+            return match[0]
+        path, hash_, anchor = link.partition('#')
+        path = posixpath.normpath(posixpath.join(folder, path))
+        path = path[len('../docs/') :] if path.startswith('../docs/') else OUTSIDE.get(path, path)
+        known = path in files.src_uris
+        return f'[{text}]({path}{hash_}{anchor})' if known else text
+
+    return _LINK.sub(replace, markdown)
