@@ -12,6 +12,7 @@ from .lazy import lazy_exports
 from .version import __version__
 
 if TYPE_CHECKING:
+    from . import nn as nn
     from . import warps as warps
     from .data_preprocessors import *  # noqa: F403
     from .datasets import *  # noqa: F403
@@ -41,6 +42,7 @@ _EXPORTS = {
     'heads': ['SaliencyEdgeHead'],
     'hooks': ['ZoomVisualizationHook'],
     'necks': ['UnzoomNeck', 'UnzoomedLevels'],
+    'nn': [],
     'saliency': [
         'BaseSaliency',
         'CombinedSaliency',

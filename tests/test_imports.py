@@ -87,6 +87,8 @@ def test_the_geometry_needs_torch_alone():
             zoomed = zoom_image(torch.rand(3, 90, 160), warp, (45, 80))[None]
             unzoom_feature(zoomed, warp, [(45, 80)], (45, 80)).sum().backward()
         assert saliency.grad.isfinite().all()
+        zoomed = lzu_mm.nn.ZoomedBackbone(torch.nn.Conv2d(3, 4, 3), lzu_mm.nn.horizon_saliency(0.4))
+        zoomed(torch.rand(1, 3, 64, 64))
     """)
 
 

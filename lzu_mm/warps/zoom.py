@@ -70,6 +70,50 @@ def zoom_image(
     return sample_grid(image[None], grid)[0]
 
 
+def zoom_images(
+    images: Tensor,
+    warp: Warp | None,
+    size: tuple[int, int],
+    align_corners: bool = False,
+    antialias: bool = False,
+) -> Tensor:
+    """Zoom a batch of images of one size.
+
+    Args:
+        images: Shape (N, C, H, W), floating point.
+        warp: The warps of these N images, or one for all, or None for the identity.
+        size: (h, w) of the zoomed images.
+        align_corners: As for :func:`zoom_image`.
+        antialias: As for :func:`zoom_image`.
+
+    Returns:
+        Zoomed images, shape (N, C, h, w), with the dtype of ``images``.
+
+    Example:
+        >>> from lzu_mm.warps import saliency_to_warp
+        >>> warp = saliency_to_warp(torch.rand(2, 1, 31, 51))
+        >>> zoom_images(torch.rand(2, 3, 64, 128), warp, (32, 64)).shape
+        torch.Size([2, 3, 32, 64])
+    """
+    if warp is None or len(warp) == 1:
+        # One warp looks at the channels of all images alike.
+        planes = zoom_image(images.flatten(0, 1), warp, size, align_corners, antialias)
+        return planes.view(*images.shape[:2], *planes.shape[-2:]).to(images.dtype)
+    source = (images.shape[-2], images.shape[-1])
+    if antialias:
+        zoomed = [
+            zoom_image(image, warp.index(slice(i, i + 1)), size, align_corners, antialias)
+            for i, image in enumerate(images)
+        ]
+        return torch.stack(zoomed).to(images.dtype)
+    if isinstance(warp, SeparableWarp) and images.device.type == 'cpu':
+        axes = zoom_axes(warp, source, size, source, align_corners)
+        return sample_axes(images, *axes).to(images.dtype)
+    return sample_grid(images, zoom_grid(warp, source, size, source, align_corners)).to(
+        images.dtype
+    )
+
+
 def zoomed_content(
     content: tuple[int, int],
     source: tuple[int, int],

@@ -5,7 +5,7 @@ import torch
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 
-from lzu_mm.saliency.horizon import horizon_row, horizon_saliency
+from lzu_mm.saliency.estimation.horizon import horizon_row, horizon_saliency
 from lzu_mm.warps import saliency_to_warp
 
 IMAGES = [torch.zeros(3, 80, 120)]
