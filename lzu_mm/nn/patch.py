@@ -15,7 +15,8 @@ from .zoom import Zoom
 
 __all__ = ['remove_zoom_', 'zoom_']
 
-_ZOOM = 'lzu_zoom'
+_ZOOM, _SALIENCY = 'lzu_zoom', 'lzu_saliency'
+_CONTAINERS = (nn.Sequential, nn.ModuleDict, nn.ModuleList)
 
 
 def zoom_(
@@ -33,7 +34,8 @@ def zoom_(
 
     Raises:
         AttributeError: If the model has no such part.
-        ValueError: If it is zoomed already, or a setting is wrong.
+        ValueError: If it is zoomed already, a setting is wrong, or the part is a container and the
+            saliency learns.
 
     Example:
         >>> import torch
@@ -45,11 +47,20 @@ def zoom_(
         >>> remove_zoom_(model, '0')
     """
     part = model.get_submodule(path)
-    if _ZOOM in part._modules:
+    if _ZOOM in vars(part):
         raise ValueError(f'{path or "the model"} is zoomed already: call remove_zoom_ first')
     if scale is None and zoom.get('size') is None:
         scale = 0.5
-    part.add_module(_ZOOM, Zoom(saliency, scale, **zoom))
+    settings = Zoom(saliency, scale, **zoom)
+    if isinstance(settings.saliency, nn.Module):
+        if isinstance(part, _CONTAINERS):
+            raise ValueError(
+                f'{path or "the model"} runs all its members in a row, where a saliency that '
+                'learns has no place: wrap it in a ZoomedBackbone'
+            )
+        part.add_module(_SALIENCY, settings.saliency)
+    # No member: containers would run it.
+    vars(part)[_ZOOM] = settings
     kind: Any = type(part)
     part.__class__ = _zoomed(kind)
 
@@ -65,16 +76,17 @@ def remove_zoom_(model: nn.Module, path: str) -> None:
         ValueError: If the part is not zoomed.
     """
     part = model.get_submodule(path)
-    if _ZOOM not in part._modules:
+    if _ZOOM not in vars(part):
         raise ValueError(f'{path or "the model"} is not zoomed')
-    del part._modules[_ZOOM]
+    del vars(part)[_ZOOM]
+    part._modules.pop(_SALIENCY, None)
     part.__class__ = type(part).__mro__[1]
 
 
 @functools.lru_cache(maxsize=None)
 def _zoomed(kind: Any) -> Any:
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._modules[_ZOOM].around(functools.partial(kind.forward, self), args, kwargs)
+        return vars(self)[_ZOOM].around(functools.partial(kind.forward, self), args, kwargs)
 
     def reduce(self: Any) -> Any:
         return _new, (kind,), self.__getstate__() if hasattr(self, '__getstate__') else vars(self)

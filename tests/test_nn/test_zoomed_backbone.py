@@ -206,6 +206,25 @@ def test_a_zoom_is_put_on_and_taken_off_in_place():
         remove_zoom_(model, 'backbone')
 
 
+def test_a_saliency_that_learns_is_put_on_and_taken_off_too():
+    model = nn.Sequential(OrderedDict(backbone=Backbone()))
+    names = list(model.state_dict())
+    zoom_(model, 'backbone', SaliencyNet())
+    assert [n for n in model.state_dict() if 'lzu_saliency' not in n] == names
+    sum(level.mean() for level in model.backbone(torch.rand(1, 3, 64, 96))).backward()
+    assert model.backbone.lzu_saliency.head.weight.grad is not None
+    remove_zoom_(model, 'backbone')
+    assert list(model.state_dict()) == names
+    with pytest.raises(ValueError, match='wrap it in a ZoomedBackbone'):
+        zoom_(model, '', SaliencyNet())
+
+
+def test_a_container_does_not_run_its_zoom():
+    model, images = nn.Sequential(nn.AvgPool2d(2), nn.AvgPool2d(2)), coordinates(128, 192)
+    zoom_(model, '', strong())
+    torch.testing.assert_close(model(images), ZoomedBackbone(Places(), strong())(images))
+
+
 def patched():
     model = nn.Sequential(Backbone())
     zoom_(model, '0', strong())
