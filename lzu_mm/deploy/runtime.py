@@ -58,6 +58,8 @@ class OnnxModel(BaseModel):
         self.dataset_meta = {key: json.loads(self.metadata[key]) for key in ('classes', 'palette')}
         gap = self.metadata.get('max_gap')
         self.memory = None if gap is None else SequenceMemory(int(gap))
+        # As a saliency module says.
+        self.follows_videos = self.memory is not None
         self._settle = _SETTLERS[self.metadata['task']]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OnnxModel:

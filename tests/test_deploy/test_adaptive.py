@@ -93,6 +93,17 @@ def test_a_file_looks_where_it_found_objects_in_the_frame_before(tmp_path):
             differs.append(float(np.abs(alone - got.scores.numpy()).max()) > 1e-3)
     assert differs == [False, False, True, True, True, True, False, False]
 
+    # Where a clock runs, it sees the newest result that was ready.
+    assert file.follows_videos
+    for number, newest in enumerate((None, 0, 0)):
+        results = []
+        for tested in (model, file):
+            batch = det_batch(frames(3)[number], 9, number, original)
+            batch['data_samples'][0].set_metainfo(dict(newest_result=newest))
+            with torch.no_grad():
+                results.append(tested.test_step(batch)[0].pred_instances.scores)
+        torch.testing.assert_close(*results, atol=1e-4, rtol=0)
+
     with pytest.raises(ValueError, match=r'originals of \(200, 360\).*--original-size'):
         file.test_step(det_batch(image, 7, 10))
 
