@@ -1,5 +1,10 @@
 import importlib.util
+import itertools
+import os
+import re
+import signal
 import sys
+import threading
 
 import cv2
 import mmcv
@@ -10,6 +15,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 from lzu_mm.datasets import ArgoverseHDDataset
+from lzu_mm.deploy import export_onnx
 from lzu_mm.saliency import save_saliency
 from lzu_mm.saliency.estimation.kde import box_saliency
 
@@ -110,7 +116,10 @@ def test_every_saliency(demo, video, checkpoint, tmp_path, side, capsys):
         '--score-thr', 0, '--cfg-options', *options,
     )  # fmt: skip
     assert message == ''
-    assert '4 frames at' in capsys.readouterr().out
+    assert re.search(
+        r'4 frames at [\d.]+ frames/s; detection latency p50 [\d.]+ ms, p95 [\d.]+ ms',
+        capsys.readouterr().out,
+    )
 
     written = mmcv.VideoReader(str(out))
     assert written.frame_cnt == 4
@@ -190,6 +199,125 @@ def test_a_stream_of_unknown_length(demo, checkpoint, tmp_path):
     assert mmcv.VideoReader(str(out)).frame_cnt == 3
 
 
+def camera(frames):
+    """A class of cameras that give these frames, of which they do not know how many there are."""
+
+    class Fake:
+        opened, width, fps, frame_cnt = True, 192, 12, 0
+
+        def __init__(self, source):
+            assert source == '0'
+
+        def __iter__(self):
+            yield from frames
+
+    return Fake
+
+
+def test_a_camera_drops_frames_rather_than_lag(demo, checkpoint, tmp_path, capsys, monkeypatch):
+    detecting, over = threading.Event(), threading.Event()
+    pictures = list(frames(6))
+
+    def seen():
+        yield pictures[0]
+        assert detecting.wait(60)
+        yield from pictures[1:]
+        over.set()
+
+    def slow(*arguments):
+        detecting.set()
+        assert over.wait(60)
+        return detect(*arguments)
+
+    detect = demo.module.inference_detector
+    monkeypatch.setattr(demo.module, 'inference_detector', slow)
+    monkeypatch.setattr(demo.module, 'Camera', camera(seen()))
+    out = tmp_path / 'out.mp4'
+    drawn, message = demo(
+        0, config('lzu-adaptive'), checkpoint('lzu-adaptive'), '--out', out, '--device', 'cpu',
+        '--width', 64, '--cfg-options', *EAGER,
+    )  # fmt: skip
+    assert message == ''
+    # The first and the newest; the four between were dropped.
+    for (record, _), expected in zip(drawn, (pictures[0], pictures[5])):
+        np.testing.assert_array_equal(record.source, expected)
+    assert len(drawn) == 2
+    # The second looks where the first found objects, and the video keeps the time.
+    boxes = drawn[0][1].pred_instances.bboxes
+    torch.testing.assert_close(
+        drawn[1][0].saliency, box_saliency(boxes, (128, 192), (31, 51)), rtol=1e-4, atol=1e-6
+    )
+    assert mmcv.VideoReader(str(out)).frame_cnt == 6
+    printed = capsys.readouterr().out
+    assert '2 frames at' in printed
+    assert 'from camera to picture latency p50' in printed
+    assert '4 frames dropped' in printed
+
+
+def test_an_interrupt_ends_a_camera_and_keeps_its_video(demo, checkpoint, tmp_path, monkeypatch):
+    waiting = threading.Event()
+
+    def endless():
+        for count, frame in enumerate(itertools.cycle(list(frames(4)))):
+            if count == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield frame
+            waiting.wait(0.05)
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(demo.module, 'Camera', camera(endless()))
+    out = tmp_path / 'out.mp4'
+    drawn, message = demo(
+        0, config('uniform'), checkpoint('uniform'), '--out', out, '--device', 'cpu', '--width', 64
+    )
+    assert message == ''
+    assert drawn
+    assert mmcv.VideoReader(str(out)).frame_cnt > 0
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_an_error_in_a_stage_ends_the_program_in_one_line(
+    demo, video, checkpoint, tmp_path, monkeypatch
+):
+    arguments = (video, config('uniform'), checkpoint('uniform'), '--out', tmp_path / 'out.mp4',
+                 '--device', 'cpu', '--width', 64)  # fmt: skip
+
+    def fail(*_, **__):
+        raise ValueError('no\nway')
+
+    module = demo.module
+    stages = ((module, 'inference_detector'), (module, 'compose_panels'), (module.VideoFile, 'add'))
+    for owner, name in stages:
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            _, message = demo(*arguments)
+        assert message.strip() == 'error: ValueError: no way'
+    assert not [path for path in tmp_path.iterdir() if path.suffix == '.mp4' and path != video]
+
+
+def test_a_file_in_place_of_the_checkpoint(demo, video, checkpoint, tmp_path):
+    pytest.importorskip('onnxruntime')
+    weights = checkpoint('lzu-fixed')
+    options = ('--device', 'cpu', '--width', 64, '--cfg-options', *EAGER[:2])
+    cfg = Config.fromfile(config('lzu-fixed'))
+    cfg.merge_from_dict(dict(option.split('=') for option in EAGER[:2]))
+    cfg.model.test_cfg.update(score_thr=0.005, max_per_img=3)
+    model = demo.module.init_detector(cfg, str(weights), device='cpu')
+    export_onnx(model, tmp_path / 'end2end.onnx', (128, 192))
+    found, pictures = [], []
+    for tested in (weights, tmp_path / 'end2end.onnx'):
+        out = tmp_path / f'{tested.stem}.mp4'
+        drawn, message = demo(video, config('lzu-fixed'), tested, '--out', out, *options)
+        assert message == ''
+        found.append([result.pred_instances for _, result in drawn])
+        pictures.append(mmcv.VideoReader(str(out)).width)
+    assert len(found[0]) == len(found[1]) == 4
+    for one, other in zip(*found):
+        torch.testing.assert_close(one.bboxes, other.bboxes, rtol=0, atol=1e-2)
+        torch.testing.assert_close(one.scores, other.scores, rtol=0, atol=1e-4)
+    assert pictures == [3 * 64 + 4 * 14, 64 + 2 * 14]
+
+
 def test_a_checkpoint_of_another_learned_grid(demo, video, checkpoint, tmp_path):
     path = checkpoint('lzu-learned', grid_shape=(5, 8))
     with pytest.warns(
@@ -215,6 +343,9 @@ def test_bad_input_is_named(demo, video, checkpoint, tmp_path, monkeypatch):
         ((video, config('uniform'), 'no.pth', *out), 'there is no file no.pth'),
         ((video, config('uniform'), good), '--show'),
         ((video, config('uniform'), good, '--out', 'out.txt'), '.mp4'),
+        ((video, config('uniform'), good, *out, '--live'), 'no frame of'),
+        (('rtsp://127.0.0.1:1/none', config('uniform'), good, *out), 'as a camera'),
+        ((video, config('uniform'), tmp_path / 'bad.onnx', *out), 'there is no file'),
         ((video, plain, good, *out, '--device', 'cpu'), 'lzu_mm.ZoomDetDataPreprocessor'),
         ((video, pspnet, good, *out), "'mmseg'"),
     ]
