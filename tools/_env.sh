@@ -10,6 +10,8 @@
 #                      default: python3.11 or python3)
 #   LZU_TORCH_INSTALL  what pip is asked for (default: torch==2.13.0); add an index of your choice
 #                      here for a CPU-only or another CUDA build
+#   LZU_MMCV_INSTALL   the same for mmcv (default: mmcv==2.1.0, which is compiled); for torch 2.1 there
+#                      are compiled ones: 'mmcv==2.1.0 -f URL', see docs/start.md
 #   LZU_OLDEST_TORCH_INSTALL  the same for `.venv-oldest`, in which run_tests.sh tests the geometry
 #                      (default: torch==2.0.1, a download of 2.3 GB with its CUDA; an index of
 #                      CPU-only builds makes it 0.2 GB)
@@ -71,17 +73,38 @@ install_torch() {
     install ${LZU_TORCH_INSTALL:-torch==2.13.0} || die "torch did not install; see $LOG"
 }
 
+# compile_mmcv [flags of pip]: shows how far it is while it compiles. A wheel that pip keeps, or finds
+# elsewhere, installs at once.
+compile_mmcv() {
+    local build="$VENV/build" installing seconds=0 of done
+    mkdir -p "$build"
+    # shellcheck disable=SC2086  # the variable may hold several words
+    TMPDIR="$build" install --no-build-isolation "$@" ${LZU_MMCV_INSTALL:-$MMCV} &
+    installing=$!
+    while kill -0 "$installing" 2>/dev/null; do
+        sleep 1
+        [ $((++seconds % 30)) -eq 0 ] || continue
+        of="$(find "$build" -name build.ninja -exec grep -c '^build .*\.o:' {} + 2>/dev/null | tail -n 1)"
+        done="$(find "$build" -name '*.o' 2>/dev/null | wc -l)"
+        [ "${of:-0}" -gt 0 ] && [ "$done" -gt 0 ] || continue
+        say "      mmcv: $done of $of files compiled, about" \
+            "$((1 + seconds * (of - done) / done / 60)) minutes to go"
+    done
+    wait "$installing" || { rm -rf "$build"; return 1; }
+    rm -rf "$build"
+}
+
 # pip keeps the compiled wheel for the next environment, but under a name that says nothing of the
 # torch it was compiled against: one that does not load is recompiled.
 install_mmcv() {
     imports "$VENV/bin/python" mmcv.ops && return
     say '      compiled once, about 9 minutes on two cores; later environments reuse the wheel'
-    install --no-build-isolation "$MMCV" ||
+    compile_mmcv ||
         die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
     imports "$VENV/bin/python" cv2 || use_headless_opencv
     imports "$VENV/bin/python" mmcv.ops && return
     say 'the mmcv wheel in the cache of pip does not fit this torch: recompiling it'
-    install --no-build-isolation --no-cache-dir --no-deps --force-reinstall "$MMCV" ||
+    compile_mmcv --no-cache-dir --no-deps --force-reinstall ||
         die "mmcv did not compile; see $LOG (a CUDA build of torch needs nvcc of its CUDA version)"
 }
 
