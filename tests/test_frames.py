@@ -237,7 +237,7 @@ def test_two_frames_of_a_video_in_a_test_batch_are_refused_and_views_remember_ap
         saliency = preprocessor.link.batch.saliency[0, 0]
         assert (saliency.max() > 1.5 * saliency.min()) == moves
     kept = preprocessor.saliency.memory
-    assert all(last.sample is None for last in kept._last.values())
+    assert all(last.sample is None for frames in kept._last.values() for last in frames)
 
 
 def test_boxes_to_train_on_count_in_pixels_of_the_original():
