@@ -16,6 +16,7 @@ __all__ = [
     'check_flag',
     'check_grid_shape',
     'check_number',
+    'check_pair',
     'check_size',
     'check_whole',
 ]
@@ -99,6 +100,27 @@ def check_size(name: str, value: Any, interval: str, meaning: str = '(h, w)') ->
             f'{name} must be {meaning}, two whole numbers in {interval}, got {value!r}'
         )
     return int(value[0]), int(value[1])
+
+
+def check_pair(name: str, value: Any, interval: str) -> tuple[float, float]:
+    """Check a number for both axes, or one each.
+
+    Args:
+        name: Of the setting.
+        value: What was set.
+        interval: Where both must lie.
+
+    Returns:
+        Along y and along x.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    if len(pair) != 2:
+        raise ValueError(f'{name} takes one number, or one each along y and along x; got {value!r}')
+    y, x = (check_number(name, number, interval) for number in pair)
+    return y, x
 
 
 def check_grid_shape(value: Any, name: str = 'saliency.grid_shape') -> tuple[int, int]:

@@ -10,7 +10,7 @@ import inspect
 import re
 from typing import Any, Iterator, Mapping
 
-__all__ = ['is_crop', 'is_moving', 'read_pipelines', 'refuse_masks', 'transform_name']
+__all__ = ['is_crop', 'is_moving', 'read_pipelines', 'refuse_masks', 'type_name']
 
 _MOVING = re.compile(
     'Mosaic|MixUp|Affine(?!Resize)|ShiftScale|RandomShift|Expand|Rot(ate|Flip)|Shear|Translate'
@@ -22,20 +22,20 @@ MASKS_STAY = (
 _LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def transform_name(transform: Mapping[str, Any]) -> str:
-    """Name of a transform's class, whether its config has the class or its name."""
-    kind = transform.get('type', '')
+def type_name(config: Mapping[str, Any]) -> str:
+    """Name of a component's class without its scope; the config may hold the class itself."""
+    kind = config.get('type') or ''
     return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
 
 
 def is_crop(transform: Any) -> bool:
     """Whether a transform's config is that of a crop, of any MM library or the user."""
-    return isinstance(transform, Mapping) and 'Crop' in transform_name(transform)
+    return isinstance(transform, Mapping) and 'Crop' in type_name(transform)
 
 
 def is_moving(transform: Any) -> bool:
     """Whether a transform moves what is in the image, or composes several images."""
-    return isinstance(transform, Mapping) and bool(_MOVING.search(transform_name(transform)))
+    return isinstance(transform, Mapping) and bool(_MOVING.search(type_name(transform)))
 
 
 def read_pipelines(reader: str) -> bool:
@@ -72,7 +72,7 @@ def refuse_masks() -> None:
 
 
 def _loads_masks(transform: Mapping[str, Any]) -> bool:
-    return bool(transform.get('with_mask', 'LoadPanopticAnn' in transform_name(transform)))
+    return bool(transform.get('with_mask', 'LoadPanopticAnn' in type_name(transform)))
 
 
 def _transforms_of_runner() -> dict[str, list[Mapping[str, Any]]]:
@@ -87,7 +87,7 @@ def _transforms_of_runner() -> dict[str, list[Mapping[str, Any]]]:
 
 
 def _refuse_moved(reader: str, setting: str, transforms: list[Mapping[str, Any]]) -> None:
-    moved = [transform_name(t) for t in transforms if is_crop(t) or is_moving(t)]
+    moved = [type_name(t) for t in transforms if is_crop(t) or is_moving(t)]
     if moved:
         raise ValueError(
             f'{reader} looks at whole images, but {setting} has {", ".join(sorted(set(moved)))}, '
@@ -97,14 +97,14 @@ def _refuse_moved(reader: str, setting: str, transforms: list[Mapping[str, Any]]
 
 
 def _refuse_unnoted_flip(reader: str, setting: str, transforms: list[Mapping[str, Any]]) -> None:
-    flips = [t for t in transforms if 'Flip' in transform_name(t)]
+    flips = [t for t in transforms if 'Flip' in type_name(t)]
     sideways = all(t.get('direction', 'horizontal') == 'horizontal' for t in flips)
     needed = {'flip'} if sideways else {'flip', 'flip_direction'}
     for pack in transforms:
         missing = needed - set(pack.get('meta_keys', needed))
-        if flips and transform_name(pack).startswith('Pack') and missing:
+        if flips and type_name(pack).startswith('Pack') and missing:
             raise ValueError(
-                f'{reader} follows the flips of images, but {transform_name(pack)} in {setting} '
+                f'{reader} follows the flips of images, but {type_name(pack)} in {setting} '
                 f'does not note them: add {sorted(missing)} to its meta_keys'
             )
 

@@ -28,6 +28,7 @@ from lzu_mm.engine import (
     read_checkpoint,
 )
 from lzu_mm.files import check_writable
+from lzu_mm.pipelines import type_name
 
 PICKLES = ('.pkl', '.pickle')
 
@@ -107,12 +108,6 @@ def enable_streaming(cfg: Config, args: Namespace) -> None:
     cfg.test_dataloader.batch_size = 1
     if args.launcher != 'none':
         cfg.test_dataloader.sampler = ConfigDict(type='lzu_mm.SequenceSampler')
-
-
-def type_name(component: ConfigDict) -> str:
-    """The name of a component without its scope; pure Python configs have the class."""
-    kind = component.type
-    return str(kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2]
 
 
 def enable_drawing(cfg: Config, args: Namespace) -> None:
@@ -231,7 +226,7 @@ def main() -> None:
         enable_drawing(cfg, args)
     if args.streaming:
         enable_streaming(cfg, args)
-    elif not args.fps is args.latency is args.latency_out is None:
+    elif any(value is not None for value in (args.fps, args.latency, args.latency_out)):
         raise SystemExit('error: --fps, --latency and --latency-out are for --streaming')
     if args.tta:
         enable_tta(cfg)

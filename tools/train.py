@@ -23,6 +23,7 @@ from lzu_mm.engine import (
     read_checkpoint,
 )
 from lzu_mm.files import check_writable
+from lzu_mm.pipelines import type_name
 
 
 def parse_args() -> Namespace:
@@ -53,9 +54,7 @@ def parse_args() -> Namespace:
 def enable_amp(cfg: Config) -> None:
     """Replace the optimizer wrapper by its mixed precision counterpart."""
     wrapper = cfg.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
-    # Pure Python configs hold the class.
-    kind = getattr(kind, '__name__', kind).rpartition('.')[2]
+    kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise SystemExit(f'error: --amp replaces OptimWrapper, but optim_wrapper.type is {kind!r}')
     if get_device() == 'cpu':

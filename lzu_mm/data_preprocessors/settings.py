@@ -7,6 +7,7 @@ from typing import Any
 
 from ..checks import check_choice, check_config, check_flag, check_number, check_size
 from ..warps.from_saliency import FWHM, MAGNIFICATION, METHODS
+from ..warps.zoom import zoomed_size
 
 SCALES = '(0, 4]'
 _FLAGS = ('anti_crop', 'separable', 'align_corners', 'antialias', 'train_only')
@@ -122,8 +123,7 @@ class ZoomSettings:
         if self.scale is None:
             assert isinstance(self.size, (tuple, list))
             return int(self.size[0]), int(self.size[1])
-        h, w = (max(int(n * self.scale * own + 0.5), 1) for n, own in zip(source, aspect))
-        return h, w
+        return zoomed_size(source, self.scale, aspect)
 
     def warp_options(self) -> dict[str, Any]:
         """Keyword arguments for :func:`lzu_mm.warps.saliency_to_warp`."""

@@ -8,6 +8,7 @@ from typing import Any, Mapping
 from mmengine.config import Config
 
 from ..link import models_under_construction
+from ..pipelines import type_name
 
 # By the class of the model, or one that it derives from.
 _REASONS = {
@@ -80,5 +81,4 @@ def _refuse_other_frame(model: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _unzooms(neck: Any) -> bool:
-    kind = neck.get('type', '') if isinstance(neck, Mapping) else ''
-    return getattr(kind, '__name__', str(kind)).rpartition('.')[2] == 'UnzoomNeck'
+    return isinstance(neck, Mapping) and type_name(neck) == 'UnzoomNeck'

@@ -52,21 +52,11 @@ def static_deform() -> Iterator[None]:
         yield
 
 
-def _first(
-    x: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-    deform_groups: int = 1,
-    *_: Any,
-) -> Tensor:
-    taps = deform_groups * weight.shape[2] * weight.shape[3]
-    mask = offset.new_ones((len(x), taps, *offset.shape[2:]))
-    settings = (stride, padding, dilation, groups, deform_groups)
-    return _second(x, offset, mask, weight, None, *settings)
+def _first(x: Tensor, offset: Tensor, weight: Tensor, *settings: Any) -> Tensor:
+    # Offsets are (y, x) of each tap. Behind the settings that both versions have comes what only
+    # says how to compute.
+    mask = offset.new_ones((len(x), offset.shape[1] // 2, *offset.shape[2:]))
+    return _second(x, offset, mask, weight, None, *settings[:5])
 
 
 def _second(

@@ -16,7 +16,7 @@ import torch
 from mmengine.structures import BaseDataElement, InstanceData
 from torch import Tensor
 
-from .rewrites import attribute, replaced, static_topk
+from .rewrites import attribute, replaced, static_stack, static_topk
 
 __all__ = ['SMOKE_PEAKS', 'SMOKE_SCORE', 'bev_overlaps', 'static_detector_3d']
 
@@ -182,7 +182,6 @@ def static_detector_3d() -> Iterator[None]:
     from mmengine.model import stack_batch
 
     from ..data_preprocessors import det3d, zoom
-    from .rewrites import static_stack
 
     with ExitStack() as stack:
         enter = stack.enter_context

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .looking import max_gap
 from .rewrites import static_detector
 
-__all__ = ['Deployed', 'Detector', 'Segmentor', 'task_of']
+__all__ = ['Deployed', 'Detector', 'Segmentor', 'match_boxes', 'task_of']
 
 # Detections of models that set no bound.
 _MOST = 300
@@ -199,7 +199,7 @@ class Detector(Deployed):
         rows = self._rows(found)
         dets, labels = outputs['dets'][0], outputs['labels'][0]
         dets, labels = dets[labels >= 0], labels[labels >= 0]
-        return _match(rows, found.labels[: self.count], dets, labels, self.tolerance)
+        return match_boxes(rows, found.labels[: self.count], dets, labels, self.tolerance)
 
     def _rows(self, found: Any) -> np.ndarray:
         """Boxes on the image and scores of what ``test_step`` found, at most (K, 5)."""
@@ -214,12 +214,6 @@ class Segmentor(Deployed):
     outputs = ('output',)
     tolerance = {'other labels': 1e-3}
 
-    def new_sample(self) -> Any:
-        """See :meth:`Deployed.new_sample`."""
-        from mmseg.structures import SegDataSample
-
-        return SegDataSample(metainfo=dict(pad_shape=self.size))
-
     def __init__(
         self, model: Any, size: tuple[int, int], original: tuple[int, int] | None = None
     ) -> None:
@@ -229,6 +223,12 @@ class Segmentor(Deployed):
                 'TemporalSaliency looks where boxes were found, but segmentors find none: set '
                 'zoom.saliency to another'
             )
+
+    def new_sample(self) -> Any:
+        """See :meth:`Deployed.new_sample`."""
+        from mmseg.structures import SegDataSample
+
+        return SegDataSample(metainfo=dict(pad_shape=self.size))
 
     def forward(self, input: Tensor) -> Tensor:
         """See :meth:`Deployed.forward`."""
@@ -275,7 +275,7 @@ def task_of(model: Any, size: tuple[int, int], original: tuple[int, int] | None 
     )
 
 
-def _match(
+def match_boxes(
     rows: np.ndarray,
     labels: np.ndarray,
     other: np.ndarray,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .mono3d import SMOKE_PEAKS, SMOKE_SCORE, static_detector_3d
-from .tasks import Deployed, _match
+from .tasks import Deployed, match_boxes
 
 __all__ = ['MonoDetector3D', 'Smoke']
 
@@ -122,7 +122,7 @@ class MonoDetector3D(Deployed):
         expected = {name: value.numpy() for name, value in self._found(sample).items()}
         kept = outputs['labels_3d'][0] >= 0
         given = {name: value[0][kept] for name, value in outputs.items()}
-        return _match(
+        return match_boxes(
             _rows_3d(expected),
             expected['labels_3d'],
             _rows_3d(given),

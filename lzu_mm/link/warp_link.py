@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ..nested import tensors
 from ..warps import Warp
 from ..warps.compat import is_compiling
 from ..warps.part import warp_of_parts
@@ -125,14 +126,14 @@ class WarpLink:
         """
         if is_traced():
             return self.batch
-        for tensor in _tensors(values):
+        for tensor in tensors(values):
             if tensor in self._batches:
                 return self._batches[tensor]
         return None if getattr(self._own, 'passed', True) else self.batch
 
     def mark(self, values: Any, batch: ZoomedBatch) -> None:
         """Note that tensors belong to a batch."""
-        for tensor in _tensors(values):
+        for tensor in tensors(values):
             self._batches[tensor] = batch
 
     def _pass(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict, output: Any) -> None:
@@ -154,7 +155,7 @@ class WarpLink:
         """
         if is_traced():
             return self.batch
-        images = next(_tensors(values), None)
+        images = next(tensors(values), None)
         if images is None or images.dim() != 4:
             return None
         if images in self._batches:
@@ -191,16 +192,6 @@ def is_traced() -> bool:
 def _sample(canvas: Tensor) -> Tensor:
     h, w = canvas.shape[-2:]
     return canvas.detach()[..., :: max(h // _SAMPLED, 1), :: max(w // _SAMPLED, 1)]
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, (list, tuple)):
-        for value in values:
-            yield from _tensors(value)
-    elif isinstance(values, Mapping):
-        yield from _tensors(tuple(values.values()))
 
 
 def _hooks(module: nn.Module) -> Iterator[Any]:

@@ -13,7 +13,7 @@ import torch
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
 
-from ..checks import check_number
+from ..checks import check_pair
 from ..warps import infer_stride
 
 # What heads are called in the configs of detectors.
@@ -32,13 +32,7 @@ def frame_of(frame: float | Sequence[float]) -> tuple[float, float]:
     Raises:
         ValueError: If it is neither, or a number is not in (0, 8].
     """
-    factors = tuple(frame) if isinstance(frame, (list, tuple)) else (frame, frame)
-    if len(factors) != 2:
-        raise ValueError(
-            f'UnzoomNeck.frame takes one number, or one each along y and along x; got {frame!r}'
-        )
-    y, x = (check_number('UnzoomNeck.frame', factor, '(0, 8]') for factor in factors)
-    return y, x
+    return check_pair('UnzoomNeck.frame', frame, '(0, 8]')
 
 
 def head_strides(head: Mapping[str, Any], scope: str) -> list[tuple[float, float]] | None:

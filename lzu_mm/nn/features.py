@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['first_images', 'map_features', 'resize_mask', 'tensors']
+__all__ = ['first_images', 'map_features', 'resize_mask']
 
 
 def map_features(function: Callable[[Tensor], Tensor], value: Any) -> Any:
@@ -43,17 +43,6 @@ def map_features(function: Callable[[Tensor], Tensor], value: Any) -> Any:
                 object.__setattr__(changed, name, map_features(function, item))
             return changed
     return value
-
-
-def tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors among arguments, and in lists and mappings among them."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from tensors(item)
-    elif isinstance(value, Mapping):
-        yield from tensors(list(value.values()))
 
 
 def first_images(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int | str, Tensor]:

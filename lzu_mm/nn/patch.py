@@ -49,8 +49,6 @@ def zoom_(
     part = model.get_submodule(path)
     if _ZOOM in vars(part):
         raise ValueError(f'{path or "the model"} is zoomed already: call remove_zoom_ first')
-    if scale is None and zoom.get('size') is None:
-        scale = 0.5
     settings = Zoom(saliency, scale, **zoom)
     if isinstance(settings.saliency, nn.Module):
         if isinstance(part, _CONTAINERS):

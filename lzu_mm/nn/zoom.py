@@ -12,11 +12,12 @@ from typing import Any, Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_flag, check_number, check_size
+from ..checks import check_flag, check_number, check_pair, check_size
+from ..nested import tensors
 from ..warps import Warp, identity_warp, saliency_to_warp, unzoom_feature
 from ..warps.compat import is_compiling
-from ..warps.zoom import zoom_images
-from .features import first_images, map_features, resize_mask, tensors
+from ..warps.zoom import zoom_images, zoomed_size
+from .features import first_images, map_features, resize_mask
 
 __all__ = ['Zoom']
 
@@ -28,7 +29,7 @@ class Zoom(nn.Module):
         saliency: ``'uniform'``; the path of a saliency file; a map (h_S, w_S), such as
             :func:`horizon_saliency` makes; or what gives maps (N, 1, h_S, w_S) of images
             (N, C, H, W): a function or a module such as :class:`SaliencyNet`.
-        scale: Ratio of each side of the zoomed image, in (0, 8].
+        scale: Ratio of each side of the zoomed image, in (0, 8]; 0.5 by default.
         size: (h, w) of the zoomed image, in pixels, instead.
         antialias: Average where the zoom minifies (:mod:`lzu_mm.warps.antialias`).
         unzoom_antialias: Average where the unzoom minifies (:mod:`lzu_mm.warps.area`).
@@ -55,18 +56,14 @@ class Zoom(nn.Module):
         **warp: Any,
     ) -> None:
         super().__init__()
-        if (scale is None) == (size is None):
+        if scale is not None and size is not None:
             raise ValueError(f'zoom takes scale or size (h, w): got scale={scale}, size={size}')
-        self.scale = None if scale is None else check_number('scale', scale, '(0, 8]')
+        self.scale = check_number('scale', 0.5 if scale is None else scale, '(0, 8]')
         self.size = None if size is None else check_size('size', tuple(size), '[1, 65536]')
         self.antialias = check_flag('antialias', antialias)
         self.unzoom_antialias = check_flag('unzoom_antialias', unzoom_antialias)
         self.align_corners = check_flag('align_corners', align_corners)
-        factors = tuple(frame) if isinstance(frame, (list, tuple)) else (frame, frame)
-        if len(factors) != 2:
-            raise ValueError(f'frame takes one number, or (along y, along x); got {frame!r}')
-        y, x = (check_number('frame', factor, '(0, 8]') for factor in factors)
-        self.frame = (y, x)
+        self.frame = check_pair('frame', frame, '(0, 8]')
         self.warp_options = warp
         # Not a buffer: it is of no weight, stays float32 under half(), and EMA would average it.
         self._map: Tensor | None = None
@@ -122,11 +119,7 @@ class Zoom(nn.Module):
 
     def output_size(self, source: Sequence[int]) -> tuple[int, int]:
         """Size (h, w) of the zoomed image of a source of (h, w)."""
-        if self.scale is None:
-            assert self.size is not None
-            return self.size
-        h, w = (max(int(n * self.scale + 0.5), 1) for n in source)
-        return h, w
+        return zoomed_size(source, self.scale) if self.size is None else self.size
 
     def around(self, backbone: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
         """Run a backbone on zoomed images, and unzoom what it returns.

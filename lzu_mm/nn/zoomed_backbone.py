@@ -51,8 +51,6 @@ class ZoomedBackbone(nn.Module):
         **zoom: Any,
     ) -> None:
         super().__init__()
-        if scale is None and zoom.get('size') is None:
-            scale = 0.5
         self.backbone = backbone
         self.zoom = Zoom(saliency, scale, **zoom)
         if keep_names:
@@ -80,12 +78,7 @@ def _hide_level(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -
 
 def _show_level(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Find these weights again."""
-    own = {prefix + name for name in _own_names(module)}
+    # Of a saliency that learns.
+    own = {f'{prefix}zoom.{name}' for name in module.get_submodule('zoom').state_dict()}
     for key in [key for key in state if key.startswith(prefix) and key not in own]:
         state[prefix + _LEVEL + key[len(prefix) :]] = state.pop(key)
-
-
-def _own_names(module: nn.Module) -> list[str]:
-    """Names of weights that are not the backbone's: of a saliency that learns."""
-    zoom = module.get_submodule('zoom')
-    return [f'zoom.{name}' for name in zoom.state_dict()]

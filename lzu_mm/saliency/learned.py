@@ -142,7 +142,7 @@ class LearnedSaliency(BaseSaliency):
         self, saliency: Tensor, images: list[Tensor], samples: Sequence[Any] | None
     ) -> dict[str, Tensor]:
         """See :meth:`BaseSaliency.losses`."""
-        if self.target is None or not self.is_taught():
+        if self.target is None or not self.target.teaches():
             return {}
         loss = self.target.loss(saliency, source_frames(images, samples), samples)
         return {'loss_saliency': loss}

@@ -9,6 +9,8 @@ instead of many, and non-separable warps need it.
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -95,23 +97,42 @@ def zoom_images(
         >>> zoom_images(torch.rand(2, 3, 64, 128), warp, (32, 64)).shape
         torch.Size([2, 3, 32, 64])
     """
+    source = (images.shape[-2], images.shape[-1])
     if warp is None or len(warp) == 1:
         # One warp looks at the channels of all images alike.
         planes = zoom_image(images.flatten(0, 1), warp, size, align_corners, antialias)
-        return planes.view(*images.shape[:2], *planes.shape[-2:]).to(images.dtype)
-    source = (images.shape[-2], images.shape[-1])
-    if antialias:
-        zoomed = [
-            zoom_image(image, warp.index(slice(i, i + 1)), size, align_corners, antialias)
-            for i, image in enumerate(images)
-        ]
-        return torch.stack(zoomed).to(images.dtype)
-    if isinstance(warp, SeparableWarp) and images.device.type == 'cpu':
-        axes = zoom_axes(warp, source, size, source, align_corners)
-        return sample_axes(images, *axes).to(images.dtype)
-    return sample_grid(images, zoom_grid(warp, source, size, source, align_corners)).to(
-        images.dtype
-    )
+        zoomed = planes.view(*images.shape[:2], *planes.shape[-2:])
+    elif antialias:
+        each = (warp.index(slice(i, i + 1)) for i in range(len(images)))
+        zoomed = torch.stack(
+            [zoom_image(*pair, size, align_corners, antialias) for pair in zip(images, each)]
+        )
+    elif isinstance(warp, SeparableWarp) and images.device.type == 'cpu':
+        zoomed = sample_axes(images, *zoom_axes(warp, source, size, source, align_corners))
+    else:
+        zoomed = sample_grid(images, zoom_grid(warp, source, size, source, align_corners))
+    return zoomed.to(images.dtype)
+
+
+def zoomed_size(
+    source: Sequence[int], scale: float, aspect: tuple[float, float] = (1, 1)
+) -> tuple[int, int]:
+    """Size of an image that is zoomed by a ratio.
+
+    Args:
+        source: (h, w) of the source image.
+        scale: Ratio of each side.
+        aspect: Further factors along (y, x).
+
+    Returns:
+        (h, w), rounded, each at least 1.
+
+    Example:
+        >>> zoomed_size((375, 1242), 0.25)
+        (94, 311)
+    """
+    h, w = (max(int(n * scale * own + 0.5), 1) for n, own in zip(source, aspect))
+    return h, w
 
 
 def zoomed_content(

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..necks.frame import frame_of
+from ..pipelines import type_name
 from ..saliency.learned import likely_value_range
 from .frame import follow_frame
 from .pipelines import whole_images
@@ -85,7 +86,7 @@ def _zoom(zoomed: Zoomed, zoom: dict[str, Any]) -> str:
     """Replace all data preprocessors; returns the name of the stock one."""
     config = zoomed.config
     preprocessors = _preprocessors(config)
-    names = {_name(preprocessor.get('type')) for preprocessor in preprocessors}
+    names = set(map(type_name, preprocessors))
     name = min(names, default='')
     if len(names) != 1 or name not in _PREPROCESSORS:
         raise ValueError(_no_preprocessor(names))
@@ -132,18 +133,13 @@ def _no_preprocessor(names: set[str]) -> str:
     )
 
 
-def _name(kind: Any) -> str:
-    """Name of a type, which may be a class, without its scope."""
-    return str(getattr(kind, '__name__', kind or '')).rpartition('.')[2]
-
-
 def _preprocessors(config: dict[str, Any]) -> list[dict[str, Any]]:
     """All data preprocessors that see images, also inside a MultiBranchDataPreprocessor."""
     # MMSegmentation's configs hold one at the top level too, for their children.
     places = [config, config['model'], config['model'].get('detector') or {}]
     found = [place['data_preprocessor'] for place in places if place.get('data_preprocessor')]
     branching = 'MultiBranchDataPreprocessor'
-    return [one['data_preprocessor'] if _name(one['type']) == branching else one for one in found]
+    return [one['data_preprocessor'] if type_name(one) == branching else one for one in found]
 
 
 def _import_lzu(config: dict[str, Any]) -> None:
@@ -238,7 +234,7 @@ def _refuse_centred(zoomed: Zoomed) -> None:
     """Refuse tests on images in the middle of a canvas, which CornerNet and CenterNet need."""
     for setting in ('test_dataloader', 'val_dataloader'):
         for holder, key in zoomed.pipelines(setting):
-            if any('CenterCropPad' in _name(transform.get('type')) for transform in holder[key]):
+            if any('CenterCropPad' in type_name(transform) for transform in holder[key]):
                 raise ValueError(
                     f'RandomCenterCropPad in {setting} puts images in the middle of a canvas, '
                     'where a map of the original image cannot follow: take --saliency learned or '

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..pipelines import is_crop, is_moving, transform_name
+from ..pipelines import is_crop, is_moving, type_name
 
 __all__ = ['whole_images']
 
@@ -203,4 +203,4 @@ def _choices(transform: dict[str, Any]) -> list[list[Any]]:
 
 
 def _name(transform: Any) -> str:
-    return transform_name(transform) if isinstance(transform, dict) else ''
+    return type_name(transform) if isinstance(transform, dict) else ''

@@ -17,7 +17,7 @@ from mmdet.structures import DetDataSample
 
 from lzu_mm.deploy import ExportError, OnnxModel, export_onnx, rewrites
 from lzu_mm.deploy.export import structured_image
-from lzu_mm.deploy.tasks import Detector, _match, task_of
+from lzu_mm.deploy.tasks import Detector, match_boxes, task_of
 from lzu_mm.saliency import save_saliency
 
 from .families import small_model
@@ -201,7 +201,7 @@ BOXES = np.array([[0, 0, 10, 10, 0.9], [20, 0, 40, 10, 0.7], [0, 30, 10, 60, 0.5
 
 def test_lists_of_boxes_are_compared_whatever_their_order():
     def compare(boxes, labels):
-        return _match(BOXES, np.array([1, 2, 1]), boxes, np.array(labels), Detector.tolerance)
+        return match_boxes(BOXES, np.array([1, 2, 1]), boxes, np.array(labels), Detector.tolerance)
 
     assert compare(BOXES, [1, 2, 1]) == {'boxes (px)': 0, 'scores': 0, 'missing': 0}
     assert compare(BOXES[[1, 0, 2]], [2, 1, 1])['missing'] == 0

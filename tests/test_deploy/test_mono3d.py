@@ -11,7 +11,7 @@ from mmengine.config import ConfigDict
 
 from lzu_mm.deploy import OnnxModel, deform, export_onnx, mono3d
 from lzu_mm.deploy.export import structured_image
-from lzu_mm.deploy.tasks import _match, task_of
+from lzu_mm.deploy.tasks import match_boxes, task_of
 from lzu_mm.deploy.tasks_3d import _rows_3d
 
 from .families import small_model
@@ -179,7 +179,7 @@ def test_rows_tell_boxes_apart_by_all_that_belongs_to_them():
 
     def compare(**changes):
         rows, others = _rows_3d(base), _rows_3d({**base, **changes})
-        return _match(rows, np.ones(2), others, np.ones(2), tolerance)['missing']
+        return match_boxes(rows, np.ones(2), others, np.ones(2), tolerance)['missing']
 
     assert compare() == 0
     turned = base['bboxes_3d'] + np.array([0, 0, 0, 0, 0, 0, 2 * np.pi], np.float32)
