@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import lzu_mm
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
@@ -60,11 +63,31 @@ def test_figures_of_the_readme_are_those_of_the_benchmarks():
     assert set(shown) <= measured
 
 
-def test_the_site_builds_without_a_warning(tmp_path):
-    pytest.importorskip('material', reason='pip install -r requirements/docs.txt')
-    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-d', str(tmp_path)]
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    """The site, built with warnings as errors."""
+    pytest.importorskip('mkdocstrings_handlers', reason='pip install -r requirements/docs.txt')
+    folder = tmp_path_factory.mktemp('site')
+    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-d', str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    home = (tmp_path / 'index.html').read_text()
+    return folder
+
+
+def test_the_site_has_the_guides(site):
+    home = (site / 'index.html').read_text()
     assert 'href="own_data.html"' in home
     assert 'src="browse_zoom.jpg"' in home
+
+
+@pytest.mark.parametrize('room', sorted(path.stem for path in (ROOT / 'docs/api').glob('*.md')))
+def test_the_site_documents_every_public_name(site, room):
+    page = (site / f'api/{room}.html').read_text()
+    names = import_module(f'lzu_mm.{room}').__all__
+    assert [name for name in names if f'id="lzu_mm.{room}.{name}"' not in page] == []
+    # Roles, literal blocks and examples of reStructuredText.
+    assert not re.search(r':\w+:`|::</p>|<blockquote', page)
+
+
+def test_every_room_of_the_package_has_an_api_page():
+    assert {path.stem for path in (ROOT / 'docs/api').glob('*.md')} >= set(lzu_mm._EXPORTS)

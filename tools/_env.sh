@@ -18,6 +18,7 @@
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 OLDEST="$ROOT/.venv-oldest"
+DOCS="$ROOT/requirements/docs.txt"
 
 say() { printf '\033[1m[lzu_mm]\033[0m %s\n' "$*"; }
 die() { printf '[lzu_mm] error: %s\n' "$*" >&2; exit 1; }
@@ -141,7 +142,7 @@ prepare_environment() {
     fi
     PYTHON="$VENV/bin/python"
     local wanted stamp="$VENV/lzu_installed"
-    wanted="$(cat "$ROOT/pyproject.toml" "$CONSTRAINTS" "${BASH_SOURCE[0]}" | cksum)"
+    wanted="$(cat "$ROOT/pyproject.toml" "$CONSTRAINTS" "$DOCS" "${BASH_SOURCE[0]}" | cksum)"
     if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
         say "using $VENV"
         return
@@ -153,8 +154,8 @@ prepare_environment() {
     install_torch
     say '[3/5] mmcv'
     install_mmcv
-    say '[4/5] the MM libraries, ONNX and the test tools'
-    install --no-build-isolation -e "$ROOT[$LIBRARIES,deploy,tests]" ||
+    say '[4/5] the MM libraries, ONNX, the test tools and those of the site'
+    install --no-build-isolation -e "$ROOT[$LIBRARIES,deploy,tests]" -r "$DOCS" ||
         die "the MM libraries did not install; see $LOG"
     say '[5/5] checking the imports'
     check_venv

@@ -27,7 +27,7 @@ def on_files(files, config):
 def on_page_markdown(markdown, page, config, files):
     """Let links of a page lead to the site; those that leave it become plain text."""
     own = {name: path for path, name in OUTSIDE.items()}.get(page.file.src_uri)
-    folder = posixpath.dirname(own) if own else ''
+    folder = posixpath.dirname(own or page.file.src_uri)
 
     def replace(match):
         text, link = match.groups()
@@ -36,7 +36,9 @@ def on_page_markdown(markdown, page, config, files):
         path, hash_, anchor = link.partition('#')
         path = posixpath.normpath(posixpath.join(folder, path))
         path = path[len('../docs/') :] if path.startswith('../docs/') else OUTSIDE.get(path, path)
-        known = path in files.src_uris
-        return f'[{text}]({path}{hash_}{anchor})' if known else text
+        if path not in files.src_uris:
+            return text
+        path = posixpath.relpath(path, posixpath.dirname(page.file.src_uri))
+        return f'[{text}]({path}{hash_}{anchor})'
 
     return _LINK.sub(replace, markdown)
