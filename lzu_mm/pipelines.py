@@ -92,7 +92,7 @@ def _refuse_moved(reader: str, setting: str, transforms: list[Mapping[str, Any]]
         raise ValueError(
             f'{reader} looks at whole images, but {setting} has {", ".join(sorted(set(moved)))}, '
             'which crop images or move what is in them: take these out of its pipeline (as '
-            "tools/zoomify.py does), or use type='lzu_mm.UniformSaliency'"
+            "lzu-mm zoomify does), or use type='lzu_mm.UniformSaliency'"
         )
 
 

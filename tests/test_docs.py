@@ -12,6 +12,8 @@ import lzu_mm
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+# The others are evidence: each says what its figures were measured with.
+GUIDES = [page for page in PAGES if page.stem not in ('benchmarks', 'mini_street')]
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 TOOL = re.compile(r'(?:lzu-mm |python tools/)([\w-]+?)(?:\.py)? (.*)')
 
@@ -47,6 +49,16 @@ def test_tools_know_the_flags_of_the_commands(page):
             ] or (ROOT / 'tools').rglob(f'{stem}.*')
             for flag in re.findall(r'--[a-z][\w-]*', arguments):
                 assert f"'{flag}'" in path.read_text() + shared, (tool, flag)
+
+
+@pytest.mark.parametrize('page', GUIDES, ids=lambda page: page.name)
+def test_guides_say_which_test_runs_a_command(page):
+    """Before each block stands the test that runs it, or why none does."""
+    text = page.read_text()
+    marked = re.findall(r'<!-- (?:run by|not run:) (.*) -->\n```bash', text)
+    assert len(marked) == text.count('```bash')
+    for path in re.findall(r'tests/[\w/.]+', ' '.join(marked)):
+        assert (ROOT / path).exists(), path
 
 
 def test_the_readme_is_a_page():

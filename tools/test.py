@@ -38,7 +38,7 @@ def parse_args() -> Namespace:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument('config', help='the config to test')
     parser.add_argument(
-        'checkpoint', help='the checkpoint to test, or a file of tools/export_onnx.py'
+        'checkpoint', help='the checkpoint to test, or a file of lzu-mm export-onnx'
     )
     parser.add_argument(
         '--out',

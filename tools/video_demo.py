@@ -70,7 +70,7 @@ def parse_args() -> Namespace:
         'video', help='a video file, the index of a webcam, or the address of a camera (rtsp://…)'
     )
     parser.add_argument('config', help='the config of a detector that zooms')
-    parser.add_argument('checkpoint', help='its checkpoint, or a file of tools/export_onnx.py')
+    parser.add_argument('checkpoint', help='its checkpoint, or a file of lzu-mm export-onnx')
     parser.add_argument(
         '--live',
         action='store_true',

@@ -132,7 +132,7 @@ def title(args: Namespace) -> str:
     target = '{}x{}'.format(*args.size) if args.size else f'{args.scale}x'
     return (
         f'Learning to Zoom and Unzoom (LZU) at {target} with {kind} saliency, written by '
-        'tools/zoomify.py.'
+        'lzu-mm zoomify.'
     )
 
 
@@ -174,9 +174,9 @@ def report(args: Namespace, untried: List[str]) -> None:
     print('Next:')
     path = args.saliency.get('path')
     if path and not Path(path).exists():
-        print(f'  python tools/compute_saliency.py {args.out}   # makes {path}')
-    print(f'  python tools/browse_zoom.py {args.out}')
-    print(f'  python tools/train.py {args.out}')
+        print(f'  lzu-mm compute-saliency {args.out}   # makes {path}')
+    print(f'  lzu-mm browse-zoom {args.out}')
+    print(f'  lzu-mm train {args.out}')
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ class OnnxModel(BaseModel):
         self.session = _open(path, threads, providers)
         self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
         if 'lzu_mm' not in self.metadata:
-            raise ValueError(f'{path} was not written by tools/export_onnx.py')
+            raise ValueError(f'{path} was not written by lzu-mm export-onnx')
         self.size: tuple[int, int] = tuple(json.loads(self.metadata['size']))
         self.dataset_meta = {key: json.loads(self.metadata[key]) for key in ('classes', 'palette')}
         gap = self.metadata.get('max_gap')

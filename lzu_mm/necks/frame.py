@@ -87,7 +87,7 @@ def check_frame(
             raise ValueError(
                 f'UnzoomNeck.frame={frame} lays features at strides (x, y) of {right}, but '
                 f'model.{name} works at {strides}: set its strides (those of its anchor or prior '
-                'generator, where it has one), or leave UnzoomNeck.frame out. tools/zoomify.py '
+                'generator, where it has one), or leave UnzoomNeck.frame out. lzu-mm zoomify '
                 'writes both'
             )
     roi_head = arguments.get('roi_head')

@@ -26,7 +26,7 @@ _MOST_BYTES = 2**26
 _LIMIT = f'a saliency file holds at most {_MOST_BYTES} bytes an array'
 _REMEDY = (
     "Set 'saliency.path' in the 'zoom' of the data preprocessor to a saliency file, or make one "
-    'with: python tools/compute_saliency.py CONFIG'
+    'with: lzu-mm compute-saliency CONFIG'
 )
 
 

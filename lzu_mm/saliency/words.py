@@ -38,7 +38,7 @@ def saliency_config(text: str) -> dict[str, Any]:
         if not value.endswith(('.npz', '.npy')):
             raise ArgumentTypeError(
                 f'fixed:PATH needs the path of a saliency file (.npz, which '
-                f'tools/compute_saliency.py makes, or .npy); got {text!r}'
+                f'lzu-mm compute-saliency makes, or .npy); got {text!r}'
             )
         return dict(type='lzu_mm.FixedSaliency', path=value)
     if word == 'horizon':

@@ -36,7 +36,7 @@ def test_map_of_the_authors(shared_data):
 
 
 def test_missing_file_names_setting_and_remedy(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'saliency\.path.*compute_saliency\.py'):
+    with pytest.raises(FileNotFoundError, match=r'saliency\.path.*lzu-mm compute-saliency'):
         load_saliency(tmp_path / 'absent.npz')
 
 
@@ -53,7 +53,7 @@ def test_missing_file_names_setting_and_remedy(tmp_path):
 )
 def test_what_is_no_map_is_refused(tmp_path, array, complaint):
     np.save(tmp_path / 's.npy', array)
-    with pytest.raises(ValueError, match=rf'saliency\.path.*{complaint}.*compute_saliency'):
+    with pytest.raises(ValueError, match=rf'saliency\.path.*{complaint}.*compute-saliency'):
         load_saliency(tmp_path / 's.npy')
 
 
