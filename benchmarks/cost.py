@@ -23,7 +23,13 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from rich.progress import track
 
-from lzu_mm.engine import add_cfg_options, check_weights, load_config, read_checkpoint
+from lzu_mm.engine import (
+    add_cfg_options,
+    check_weights,
+    load_config,
+    read_checkpoint,
+    run_tool,
+)
 from lzu_mm.files import check_writable, replacing
 from report.environment import describe_machine
 from report.tables import markdown
@@ -278,7 +284,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    run_tool(main)

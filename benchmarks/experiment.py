@@ -30,6 +30,7 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lzu_mm.engine import run_tool
 from report.environment import describe_machine
 from report.results import Run, append_run, read_runs
 from report.write import write_report
@@ -366,9 +367,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except ValueError as error:
-        raise SystemExit(f'error: {error}') from error
+    run_tool(main)

@@ -16,11 +16,13 @@ import os
 import time
 from pathlib import Path
 
+from lzu_mm.engine import run_tool
+
 try:
     from mini_street.jobs import run
 except ImportError as error:
     raise SystemExit(
-        f'{error}. The renderer needs: pip install -r benchmarks/requirements.txt'
+        f'error: {error}. The renderer needs: pip install -r benchmarks/requirements.txt'
     ) from error
 
 TASKS = ('argoverse_hd', 'cityscapes', 'nuscenes')
@@ -68,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

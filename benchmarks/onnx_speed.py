@@ -18,6 +18,7 @@ from mmengine.registry import MODELS
 from lzu_mm.deploy import OnnxModel, export_onnx
 from lzu_mm.deploy.export import structured_image
 from lzu_mm.deploy.tasks import task_of
+from lzu_mm.engine import run_tool
 from timing.turns import interleave, milliseconds
 
 SALIENCIES: Dict[str, Dict[str, Any]] = {
@@ -79,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

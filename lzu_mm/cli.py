@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from .quiet import ends_quietly
 from .shipped import shipped_folder
 
 # These make the environment of a checkout.
@@ -36,11 +37,17 @@ def commands() -> dict[str, Path]:
 
 def main() -> None:
     """Run the tool that the first argument names."""
+    with ends_quietly():
+        _run()
+
+
+def _run() -> None:
     known, arguments = commands(), sys.argv[1:]
     if not arguments or arguments[0] in ('-h', '--help'):
         print('usage: lzu-mm COMMAND [arguments; -h shows them]\n')
         for name, path in known.items():
             print(f'  {name:{max(map(len, known))}}  {_purpose(path)}')
+        print('\nAny command takes --traceback, to show where an error came from.')
         return
     name, *rest = arguments
     if name == '--version':
@@ -49,10 +56,12 @@ def main() -> None:
         print(f'lzu_mm {__version__}')
     elif name not in known:
         near = difflib.get_close_matches(name, known, 1)
-        raise SystemExit(
+        print(
             f'error: no command {name!r}{f"; did you mean {near[0]!r}?" if near else ""}'
-            ' (lzu-mm -h lists them)'
+            ' (lzu-mm -h lists them)',
+            file=sys.stderr,
         )
+        raise SystemExit(2)
     elif known[name].suffix == '.sh':
         _run_shell(known[name], rest)
     else:

@@ -103,7 +103,7 @@ def test_a_misspelt_command_is_told(tmp_path):
     done = subprocess.run(
         [sys.executable, '-m', 'lzu_mm.cli', 'zoomfy'], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no command 'zoomfy'; did you mean 'zoomify'?" in done.stderr
 
 

@@ -23,8 +23,8 @@ from mmengine.utils import track_iter_progress
 from mmengine.visualization import Visualizer
 
 from lzu_mm.data_preprocessors import ZoomMixin, ZoomSettings
-from lzu_mm.engine import add_cfg_options, load_config
-from lzu_mm.files import replacing
+from lzu_mm.engine import add_cfg_options, load_config, run_tool
+from lzu_mm.files import check_writable, replacing
 from lzu_mm.saliency.words import saliency_config
 from lzu_mm.visualization import draw_zoom, record_image, record_zoom
 from lzu_mm.warps.from_saliency import METHODS
@@ -85,11 +85,8 @@ def pictures_of_image(args: Namespace) -> Iterator[Tuple[str, np.ndarray]]:
             f'error: {kind} looks by a trained model or by earlier frames: with --image, take '
             '--saliency fixed:PATH, horizon:ROW or uniform'
         )
-    try:
-        settings = ZoomSettings(args.saliency, args.scale, method=args.method)
-        record = record_image(image, settings)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    settings = ZoomSettings(args.saliency, args.scale, method=args.method)
+    record = record_image(image, settings)
     yield args.image.stem, draw_zoom(record, PALETTE, args.width)
 
 
@@ -132,10 +129,7 @@ def build_preprocessor(cfg: Config) -> ZoomMixin:
             'error: the config does not zoom: model.data_preprocessor needs a type such as '
             "'lzu_mm.ZoomDetDataPreprocessor' and a zoom=dict(...)"
         )
-    try:
-        preprocessor = MODELS.build(settings)
-    except FileNotFoundError as error:
-        raise SystemExit(f'error: {error}') from error
+    preprocessor = MODELS.build(settings)
     preprocessor.link.claimed = True  # by this tool, which unzooms the image itself
     return preprocessor
 
@@ -147,6 +141,8 @@ def main() -> None:
     folder = args.output_dir or default
     show = not args.not_show and matplotlib.get_backend().lower() != 'agg'
     window = Visualizer() if show else None
+    if args.config:
+        check_writable(folder / 'picture.png')
 
     for name, picture in (pictures_of_image if args.image else pictures_of_config)(args):
         path = folder / f'{name}.png'
@@ -160,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

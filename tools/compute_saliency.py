@@ -18,12 +18,13 @@ from mmengine.utils import track_iter_progress
 
 from lzu_mm.data_preprocessors import ZoomSettings
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
-from lzu_mm.engine import add_cfg_options, load_config
-from lzu_mm.files import check_writable
+from lzu_mm.engine import add_cfg_options, load_config, run_tool
+from lzu_mm.files import check_writable, replacing
 from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.saliency.estimation.dataset import (
     METHODS,
     DatasetSaliency,
+    NoLabelsError,
     dataset_saliency,
     default_grid_shape,
     saliency_method,
@@ -158,8 +159,9 @@ def build_dataset(args: Namespace, cfg: Config) -> Any:
         ) from error
 
 
-def compute(args: Namespace) -> None:
+def main() -> None:
     """Compute and write."""
+    args = parse_args()
     cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     path = output_path(args, cfg)
@@ -185,28 +187,30 @@ def compute(args: Namespace) -> None:
     if not may_write(path, settings, args.overwrite):
         return
 
-    found = dataset_saliency(
-        dataset,
-        method,
-        tuple(settings['grid_shape']),
-        args.bandwidth,
-        args.amplitude,
-        tuple(args.sigma) if args.sigma else None,
-        zoom.get('uniform_share', 0.1),
-        track=track_iter_progress,
-    )
-    if not found.count:
-        raise SystemExit(
-            f'error: {settings["ann_file"] or settings["dataset"]} has no usable label in '
-            f'{len(dataset)} images: nothing to look at. Check the annotations, the classes and '
-            'the size of the boxes'
+    try:
+        found = dataset_saliency(
+            dataset,
+            method,
+            tuple(settings['grid_shape']),
+            args.bandwidth,
+            args.amplitude,
+            tuple(args.sigma) if args.sigma else None,
+            zoom.get('uniform_share', 0.1),
+            track=track_iter_progress,
         )
+    except NoLabelsError as error:
+        raise SystemExit(
+            f'error: {settings["ann_file"] or settings["dataset"]}: {error} in {len(dataset)} '
+            'images, so there is nothing to look at. Check the annotations, the classes and the '
+            'size of the boxes'
+        ) from error
     first = next(base_datasets(dataset))
     size = image_size_of(first.get_data_info(0), getattr(first, 'backend_args', None))
     notes = {**settings, **found.notes, 'count': found.count, 'image_size': size}
     save_saliency(path, found.map, notes)
     picture = path.with_suffix('.png')
-    mmcv.imwrite(draw_saliency(mean_image(dataset), found.map), str(picture))
+    with replacing(picture) as draft:
+        mmcv.imwrite(draw_saliency(mean_image(dataset), found.map), str(draft))
     what = 'label maps' if method == 'boundaries' else 'boxes'
     print(f'\nsaliency of {found.count} {what}: {path}')
     print(f'over the mean image: {picture}')
@@ -242,13 +246,5 @@ def print_magnification(found: DatasetSaliency, zoom: dict, source: Tuple[int, i
         )
 
 
-def main() -> None:
-    """Compute, or say what to change."""
-    try:
-        compute(parse_args())
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
-
-
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -12,6 +12,8 @@ from pathlib import Path
 from mmengine.config import DictAction
 from torch import Tensor
 
+from lzu_mm.engine import run_tool
+from lzu_mm.files import check_writable
 from lzu_mm.saliency import save_saliency
 from lzu_mm.saliency.pickled import load_pickled_tensor
 
@@ -45,14 +47,12 @@ def main() -> None:
     args = parse_args()
     if args.out.exists() and not args.overwrite:
         raise SystemExit(f'error: {args.out} exists: use --overwrite or another name')
-    try:
-        saliency = as_map(load_pickled_tensor(args.input)).double()
-        info = {'method': 'converted', 'source': args.input.name, **args.info}
-        save_saliency(args.out, saliency, info)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    check_writable(args.out)
+    saliency = as_map(load_pickled_tensor(args.input)).double()
+    info = {'method': 'converted', 'source': args.input.name, **args.info}
+    save_saliency(args.out, saliency, info)
     print('saliency of {} x {} cells: {}'.format(*saliency.shape, args.out))
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -8,4 +8,7 @@ set -euo pipefail
 source "$(dirname "$0")/_launch.sh"
 
 at_least 3 $# 'CONFIG CHECKPOINT GPUS [arguments of tools/test.py]'
+existing config "$1"
+existing checkpoint "$2"
+whole_number GPUS "$3"
 torch_dist "$3" "$TOOLS/test.py" "$1" "$2" "${@:4}"

@@ -9,4 +9,6 @@ set -euo pipefail
 source "$(dirname "$0")/_launch.sh"
 
 at_least 2 $# 'CONFIG GPUS [arguments of tools/train.py]'
+existing config "$1"
+whole_number GPUS "$2"
 torch_dist "$2" "$TOOLS/train.py" "$1" "${@:3}"

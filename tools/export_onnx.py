@@ -17,14 +17,15 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
-from lzu_mm.deploy import ExportError, export_onnx
+from lzu_mm.deploy import export_onnx
 from lzu_mm.engine import (
-    CheckpointError,
     add_cfg_options,
     check_weights,
     load_config,
     read_checkpoint,
+    run_tool,
 )
+from lzu_mm.files import check_writable
 
 
 def parse_args() -> Namespace:
@@ -70,6 +71,7 @@ def check_args(args: Namespace) -> None:
         raise SystemExit(f'error: --out {args.out} exists; remove it or choose another name')
     if args.image and args.no_verify:
         raise SystemExit('error: --image is what to compare on: leave out --no-verify')
+    check_writable(args.out)
 
 
 def build_model(args: Namespace) -> Any:
@@ -85,8 +87,6 @@ def build_model(args: Namespace) -> Any:
         checkpoint = read_checkpoint(args.checkpoint)
         _load_checkpoint_to_model(model, checkpoint, strict=True)
         check_weights(model, checkpoint, args.checkpoint)
-    except CheckpointError as error:
-        raise SystemExit(f'error: {error}') from error
     except RuntimeError as error:
         reason = ' '.join(str(error).split())
         raise SystemExit(
@@ -129,15 +129,12 @@ def main() -> None:
     check_args(args)
     image = read_image(args)
     model = build_model(args)
-    try:
-        original = args.original_size and tuple(args.original_size)
-        found = export_onnx(model, args.out, tuple(args.size), args.opset, image, original)
-    except (ExportError, ImportError, OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
+    original = args.original_size and tuple(args.original_size)
+    found = export_onnx(model, args.out, tuple(args.size), args.opset, image, original)
     for name, value in found.items():
         print(f'largest difference to test_step, {name}: {value:.3g}')
     print(f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -21,11 +21,11 @@ from mmengine.registry import METRICS
 from mmengine.runner import Runner
 
 from lzu_mm.engine import (
-    CheckpointError,
     add_common_arguments,
     build_runner,
     config_from_args,
     read_checkpoint,
+    run_tool,
 )
 from lzu_mm.files import check_writable
 from lzu_mm.pipelines import type_name
@@ -232,20 +232,17 @@ def main() -> None:
         enable_tta(cfg)
     if args.out and not pickled:
         write_label_maps(cfg, args.out)
-    try:
-        for path in [*([args.out] if pickled else []), osp.join(cfg.work_dir, 'log')]:
-            check_writable(path)
-        if cfg.load_from:
-            read_checkpoint(cfg.load_from)
-        runner = build_runner(cfg, args.allow_partial)
-        if pickled:
-            dump_predictions(runner, cfg.default_scope, args.out)
-        runner.test()
-    except (CheckpointError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
+    for path in [*([args.out] if pickled else []), osp.join(cfg.work_dir, 'log')]:
+        check_writable(path)
+    if cfg.load_from:
+        read_checkpoint(cfg.load_from)
+    runner = build_runner(cfg, args.allow_partial)
+    if pickled:
+        dump_predictions(runner, cfg.default_scope, args.out)
+    runner.test()
     if args.show_dir and cfg.default_scope == 'mmdet3d' and is_main_process():
         explain_missing_pictures(cfg, args.show_dir)
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -15,12 +15,12 @@ from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
 from lzu_mm.engine import (
-    CheckpointError,
     add_common_arguments,
     build_runner,
     config_from_args,
     latest_checkpoint,
     read_checkpoint,
+    run_tool,
 )
 from lzu_mm.files import check_writable
 from lzu_mm.pipelines import type_name
@@ -101,13 +101,10 @@ def main() -> None:
         enable_amp(cfg)
     if args.auto_scale_lr:
         enable_auto_scale_lr(cfg)
-    try:
-        check_writable(osp.join(cfg.work_dir, 'log'))
-        set_resume(cfg, args.resume)
-        build_runner(cfg, args.allow_partial).train()
-    except (CheckpointError, PermissionError, NotADirectoryError) as error:
-        raise SystemExit(f'error: {error}') from error
+    check_writable(osp.join(cfg.work_dir, 'log'))
+    set_resume(cfg, args.resume)
+    build_runner(cfg, args.allow_partial).train()
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

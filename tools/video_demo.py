@@ -35,11 +35,11 @@ from mmengine.utils import ProgressBar
 from lzu_mm.data_preprocessors import ZoomMixin
 from lzu_mm.deploy import OnnxModel
 from lzu_mm.engine import (
-    CheckpointError,
     add_cfg_options,
     check_weights,
     load_config,
     read_checkpoint,
+    run_tool,
 )
 from lzu_mm.files import check_writable
 from lzu_mm.video import Background, Camera, VideoFile, is_camera
@@ -138,12 +138,9 @@ def build_model(args: Namespace) -> Any:
         )
     if args.checkpoint.endswith('.onnx'):
         return open_file(args.checkpoint, cfg)
-    try:
-        checkpoint = read_checkpoint(args.checkpoint)
-        model = init_detector(cfg, args.checkpoint, device=args.device)
-        check_weights(model, checkpoint, args.checkpoint, allow_partial=args.allow_partial)
-    except (FileNotFoundError, CheckpointError) as error:
-        raise SystemExit(f'error: {error}') from error
+    checkpoint = read_checkpoint(args.checkpoint)
+    model = init_detector(cfg, args.checkpoint, device=args.device)
+    check_weights(model, checkpoint, args.checkpoint, allow_partial=args.allow_partial)
     if not isinstance(model.data_preprocessor, ZoomMixin):
         raise SystemExit(
             'error: the model does not zoom: model.data_preprocessor.type must be '
@@ -342,10 +339,7 @@ def main() -> None:
     args = parse_args()
     check_args(args)
     if args.out:
-        try:
-            check_writable(args.out)
-        except OSError as error:
-            raise SystemExit(f'error: cannot write {args.out}: {error}') from error
+        check_writable(args.out)
     video = open_video(args.video, args.live)
     detect = Detect(build_model(args))
     begin = time.perf_counter()
@@ -367,4 +361,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

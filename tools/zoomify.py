@@ -17,8 +17,8 @@ from typing import Any, Dict, List
 from mmengine.config import Config
 
 from lzu_mm.data_preprocessors import ZoomSettings
-from lzu_mm.engine import load_config
-from lzu_mm.files import replacing
+from lzu_mm.engine import load_config, run_tool
+from lzu_mm.files import check_writable, replacing
 from lzu_mm.necks.frame import frame_of
 from lzu_mm.registry import MODELS
 from lzu_mm.saliency.words import SALIENCY, saliency_config
@@ -65,6 +65,7 @@ def check_out(args: Namespace) -> None:
         raise SystemExit(f'error: {args.out} is the base config itself: set -o to another name')
     if args.out.exists() and not args.overwrite:
         raise SystemExit(f'error: {args.out} exists: use --overwrite to replace it, or another -o')
+    check_writable(args.out)
 
 
 def references(args: Namespace) -> 'tuple[str, str]':
@@ -102,7 +103,8 @@ def load(reference: str) -> Config:
             return Config.fromfile(reference)
         return load_config(reference)
     except Exception as error:
-        raise SystemExit(f'error: {reference} cannot be the base of a config: {error}') from error
+        reason = ' '.join(str(error).split())
+        raise SystemExit(f'error: {reference} cannot be the base of a config: {reason}') from error
 
 
 def zoom_of(args: Namespace) -> Dict[str, Any]:
@@ -148,7 +150,6 @@ def write(
     args: Namespace, source: str, base: Config, expected: Dict[str, Any], zoom: Dict[str, Any]
 ) -> List[str]:
     """Write the config once it says what it is meant to, and its model runs; what was not tried."""
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, for the relative path of its base.
     with tempfile.NamedTemporaryFile('w', suffix='.py', dir=args.out.parent) as draft:
         draft.write(source)
@@ -184,19 +185,16 @@ def main() -> None:
     args = parse_args()
     check_out(args)
     reference, written = references(args)
-    try:
-        zoom = zoom_of(args)
-        stock = load(reference)
-        base = settings_of(stock)
-        zoomed = zoom_config(base, zoom, unzoom_of(args))
-        pure = is_pure_python(reference)
-        base_name = module_of(written) if pure else written
-        source = child_source(base_name, base, zoomed.config, title(args), zoomed.notes, pure)
-        untried = write(args, source, stock, zoomed.config, zoomed.zoom)
-    except ValueError as error:
-        raise SystemExit(f'error: {error}') from error
+    zoom = zoom_of(args)
+    stock = load(reference)
+    base = settings_of(stock)
+    zoomed = zoom_config(base, zoom, unzoom_of(args))
+    pure = is_pure_python(reference)
+    base_name = module_of(written) if pure else written
+    source = child_source(base_name, base, zoomed.config, title(args), zoomed.notes, pure)
+    untried = write(args, source, stock, zoomed.config, zoomed.zoom)
     report(args, untried)
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

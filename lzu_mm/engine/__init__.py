@@ -7,6 +7,7 @@ from .dist import prepare_cpu_dist
 from .launch import add_cfg_options, add_common_arguments, build_runner, config_from_args
 from .nuscenes import adapt_nuscenes_metric
 from .optim_wrapper import BFloat16OptimWrapper
+from .tool import run_tool
 from .weights import (
     CheckpointError,
     CheckpointGuard,
@@ -31,4 +32,5 @@ __all__ = [
     'load_config',
     'prepare_cpu_dist',
     'read_checkpoint',
+    'run_tool',
 ]

@@ -75,12 +75,7 @@ def config_from_args(args: Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not osp.isfile(args.config):
         raise SystemExit(f'error: no config at {args.config}')
-    try:
-        cfg = load_config(args.config)
-    # A config is code, and may fail in any way.
-    except Exception as error:
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise SystemExit(f'error: cannot read the config {args.config}: {reason}') from error
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     if cfg.get('default_scope') is None:
         cfg.default_scope = library_of(cfg.get('model'))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ..registry import HOOKS
 from .checkpoint import allow_mmengine_checkpoints
+from .tool import reason_of
 
 __all__ = [
     'CheckpointError',
@@ -58,8 +59,9 @@ def read_checkpoint(path: str) -> dict[str, Any]:
         checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     # A damaged file may fail in any way. The message of torch goes on to say how to load unsafely.
     except Exception as error:
-        reason = str(error).split('. ')[0].split('\n')[0]
-        raise CheckpointError(f'{path} cannot be read as a checkpoint: {reason}') from error
+        raise CheckpointError(
+            f'{path} cannot be read as a checkpoint: {reason_of(error)}'
+        ) from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} is no checkpoint, but holds a {type(checkpoint).__name__}')
     return checkpoint

@@ -36,7 +36,7 @@ def test_configs_are_timed_stage_by_stage(tmp_path):
     assert 'init_weights' not in output
 
     process = call('benchmarks/cost.py', *CONFIGS, '--out', out)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert 'exists' in process.stdout
 
     results = tmp_path / 'results.jsonl'

@@ -51,8 +51,8 @@ def test_what_fails_is_told(mini_street, tmp_path):
         '--cfg-options', 'model.bbox_head.num_classes=three',
         mini_street=mini_street,
     )  # fmt: skip
-    assert process.returncode == 1
-    assert 'train.py ended with 1' in process.stdout
+    assert process.returncode == 2
+    assert 'train.py ended with 2' in process.stdout
     assert '1 runs failed' in process.stdout
     assert not (tmp_path / 'r.jsonl').exists()
 

@@ -67,7 +67,7 @@ def test_a_second_experiment_on_the_same_results_is_refused(tmp_path):
     with results.open('a') as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         process = call(TOOL, config(tmp_path), '--results', results)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert 'another experiment is writing the results' in process.stdout
     assert 'Traceback' not in process.stdout
 
@@ -75,7 +75,7 @@ def test_a_second_experiment_on_the_same_results_is_refused(tmp_path):
 def test_unwritable_results_are_noticed_before_the_work(tmp_path):
     (tmp_path / 'file').write_text('')
     process = call(TOOL, config(tmp_path), '--results', tmp_path / 'file' / 'r.jsonl')
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert 'error: cannot write the results' in process.stdout
     assert 'Traceback' not in process.stdout
 

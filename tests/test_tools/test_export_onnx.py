@@ -73,12 +73,12 @@ def test_what_cannot_work_is_said_before_a_file_is_written(data, checkpoint, tmp
     file = tmp_path / 'end2end.onnx'
     size = ['--size', '1200', '1920', '--out', file]
     process = call('export_onnx.py', CONFIG, other, *size, mini_street=data)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert f'error: {other} is not of the model in {CONFIG}' in process.stdout
     other.write_bytes(checkpoint.read_bytes()[:100_000])
     process = call('export_onnx.py', CONFIG, other, *size, mini_street=data)
     last = process.stdout.splitlines()[-1]
-    assert process.returncode == 1 and last.startswith(f'error: {other} cannot be read'), last
+    assert process.returncode == 2 and last.startswith(f'error: {other} cannot be read'), last
     process = call('export_onnx.py', CONFIG, checkpoint, *size[:-1], other, mini_street=data)
     assert f'error: --out {other} exists' in process.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ['other.pth']

@@ -118,5 +118,5 @@ def test_a_name_that_no_module_can_have_is_refused(zoomed, tmp_path):
     base.write_text((zoomed.parents[1] / 'base.py').read_text())
     arguments = ['--scale', 0.5, '--saliency', 'uniform', '-o', tmp_path / 'lzu.py']
     process = call('zoomify.py', base, *arguments)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert 'base-1x.py cannot be imported by its name: rename it' in process.stdout

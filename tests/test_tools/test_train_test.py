@@ -72,7 +72,7 @@ def test_training_logs_and_saves(trained):
 def test_second_training_does_not_overwrite_the_first(trained, data):
     before = (trained / 'epoch_1.pth').stat().st_mtime_ns
     process = call('train.py', RETINANET, '--work-dir', trained, mini_street=data)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert 'epoch_1.pth' in process.stdout
     assert '--resume' in process.stdout
     assert (trained / 'epoch_1.pth').stat().st_mtime_ns == before
@@ -243,6 +243,6 @@ def test_bad_settings_are_named(tool, arguments, config, message, tmp_path, monk
 
 def test_missing_config_is_named():
     process = call('train.py', 'configs/none.py')
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert 'error: no config at configs/none.py' in process.stdout
     assert 'Traceback' not in process.stdout

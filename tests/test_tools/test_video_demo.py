@@ -16,6 +16,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from lzu_mm.datasets import ArgoverseHDDataset
 from lzu_mm.deploy import export_onnx
+from lzu_mm.engine import run_tool
 from lzu_mm.saliency import save_saliency
 from lzu_mm.saliency.estimation.kde import box_saliency
 
@@ -62,7 +63,7 @@ def demo(monkeypatch):
         drawn.clear()
         monkeypatch.setattr(sys, 'argv', ['video_demo.py', *map(str, arguments)])
         try:
-            module.main()
+            run_tool(module.main)
         except SystemExit as end:
             return drawn, str(end)
         return drawn, ''

@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from mmengine.utils import track_iter_progress
 
+from lzu_mm.engine import run_tool
+
 SPLITS = ('train', 'val', 'test')
 # Eleven classes, then void.
 LABELS = 12
@@ -100,4 +102,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

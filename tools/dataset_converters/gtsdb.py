@@ -20,6 +20,8 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 import cv2
 from mmengine.utils import track_iter_progress
 
+from lzu_mm.engine import run_tool
+
 # The benchmark's own groups of its 43 classes; the rest are 'other'.
 GROUPS = {
     'prohibitory': {0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 15, 16},
@@ -219,4 +221,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

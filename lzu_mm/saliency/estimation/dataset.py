@@ -20,12 +20,17 @@ from .kde import BoxSaliency
 __all__ = [
     'METHODS',
     'DatasetSaliency',
+    'NoLabelsError',
     'dataset_saliency',
     'default_grid_shape',
     'saliency_method',
 ]
 
 METHODS = ('boxes', 'centres', 'boundaries')
+
+
+class NoLabelsError(ValueError):
+    """No label of a dataset can be used."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def dataset_saliency(
         The map and what it was made from.
 
     Raises:
-        ValueError: If there is nothing to learn from.
+        NoLabelsError: If no label can be used.
     """
     work = [(inner, index) for inner in base_datasets(dataset) for index in range(len(inner))]
     if method == 'boundaries':
@@ -143,5 +148,5 @@ def _add_labels(into: BoundarySaliency, work: Iterable[Any]) -> BoundarySaliency
 
 def _result(made: Any, what: str, boxes: Tensor, notes: dict[str, Any]) -> DatasetSaliency:
     if made.count == 0:
-        raise ValueError(f'there are no {what} to use')
+        raise NoLabelsError(f'there are no {what} to use')
     return DatasetSaliency(made.saliency(), made.count, boxes, notes)
