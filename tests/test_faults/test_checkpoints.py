@@ -4,8 +4,6 @@ import os
 import pickle
 import random
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -21,6 +19,8 @@ from torch import nn
 from lzu_mm import LearnedSaliency
 from lzu_mm.engine import CheckpointError, build_runner, latest_checkpoint, read_checkpoint
 from lzu_mm.engine import check_weights as check
+
+from .processes import start
 
 
 @MODELS.register_module(force=True)
@@ -223,32 +223,35 @@ def test_an_array_of_objects_is_refused_before_it_ends_the_process(tmp_path):
         archive.writestr('archive/data.pkl', pickle.dumps({'state_dict': Objects()}, 2))
         archive.writestr('archive/version', '3\n')
         archive.writestr('archive/byteorder', 'little')
-    script = f'from lzu_mm.engine import read_checkpoint; read_checkpoint({str(path)!r})'
-    run = subprocess.run([sys.executable, '-c', script], stderr=subprocess.PIPE, text=True)
-    assert run.returncode == 1  # an error, no signal
-    assert 'CheckpointError' in run.stderr
-    assert 'hostile.pth' in run.stderr
+    process = start(refuse, str(path))
+    process.join()
+    assert process.exitcode == 0  # no signal
+
+
+def refuse(path):
+    with pytest.raises(CheckpointError, match=r'hostile\.pth'):
+        read_checkpoint(path)
 
 
 @pytest.mark.slow
 def test_killed_at_random_moments(tmp_path):
-    script = (
-        'import sys; sys.path.insert(0, "."); '
-        'from tests.test_faults.test_checkpoints import train, latest_checkpoint as latest; '
-        'path = latest(sys.argv[1]); '
-        'train(sys.argv[1], 100000, **(dict(resume=True, load_from=path) if path else {}))'
-    )
     reached = 0
     for seed in range(10):
-        process = subprocess.Popen([sys.executable, '-c', script, str(tmp_path)])
-        while latest_number(tmp_path) <= reached and process.poll() is None:
-            time.sleep(0.1)
+        process = start(go_on, str(tmp_path))
+        while latest_number(tmp_path) <= reached and process.is_alive():
+            time.sleep(0.01)
         time.sleep(random.Random(seed).random())
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         found = latest_checkpoint(str(tmp_path))
         assert int(Path(found).stem.split('_')[1]) > reached
         reached = latest_number(tmp_path)
+
+
+def go_on(work_dir):
+    path = latest_checkpoint(work_dir)
+    train(work_dir, 100000, **(dict(resume=True, load_from=path) if path else {}))
 
 
 def latest_number(folder):

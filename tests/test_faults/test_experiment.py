@@ -11,7 +11,9 @@ import time
 
 import pytest
 
-from ..test_tools.launching import ROOT, call
+from lzu_mm.engine import run_tool
+
+from ..test_tools.launching import ROOT
 
 sys.path.insert(0, str(ROOT / 'benchmarks'))
 from report.results import Run, append_run, paired_difference, read_runs, summarise
@@ -35,11 +37,20 @@ def config(folder, name='x.py'):
     return folder / name
 
 
-def test_configs_of_one_name_are_refused(tmp_path):
+def end_of(*arguments):
+    """Run the tool: the status and the message that it ends with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'argv', ['experiment.py', *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            run_tool(experiment().main)
+    return end.value.code, str(end.value)
+
+
+def test_configs_of_one_name_are_refused(tmp_path, capsys):
     first, second = config(tmp_path / 'a'), config(tmp_path / 'b')
-    process = call(TOOL, first, second, '--results', tmp_path / 'r.jsonl')
-    assert process.returncode == 2
-    assert 'rename one' in process.stdout
+    status, message = end_of(first, second, '--results', tmp_path / 'r.jsonl')
+    assert status == 2
+    assert 'rename one' in message + capsys.readouterr().err
 
 
 def test_the_folder_of_another_config_is_refused(tmp_path):
@@ -66,18 +77,16 @@ def test_a_second_experiment_on_the_same_results_is_refused(tmp_path):
     results = tmp_path / 'r.jsonl'
     with results.open('a') as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        process = call(TOOL, config(tmp_path), '--results', results)
-    assert process.returncode == 2
-    assert 'another experiment is writing the results' in process.stdout
-    assert 'Traceback' not in process.stdout
+        status, message = end_of(config(tmp_path), '--results', results)
+    assert status == 2
+    assert 'another experiment is writing the results' in message
 
 
 def test_unwritable_results_are_noticed_before_the_work(tmp_path):
     (tmp_path / 'file').write_text('')
-    process = call(TOOL, config(tmp_path), '--results', tmp_path / 'file' / 'r.jsonl')
-    assert process.returncode == 2
-    assert 'error: cannot write the results' in process.stdout
-    assert 'Traceback' not in process.stdout
+    status, message = end_of(config(tmp_path), '--results', tmp_path / 'file' / 'r.jsonl')
+    assert status == 2
+    assert 'error: cannot write the results' in message
 
 
 def run(seed, config='x', **metrics):

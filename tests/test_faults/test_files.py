@@ -2,9 +2,6 @@
 
 import io
 import pickle
-import resource
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -20,6 +17,8 @@ from lzu_mm.engine import load_config
 from lzu_mm.files import check_writable, replacing
 from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.saliency.pickled import load_pickled_tensor
+
+from .processes import full_disk
 
 
 @pytest.fixture
@@ -111,17 +110,10 @@ def test_a_failed_write_leaves_the_old_file(good):
 def test_a_full_disk_leaves_the_old_map(good):
     """The disk is as full as a limit on the size of files makes it."""
     before = good.read_bytes()
-    script = (
-        'import resource, signal, torch; from lzu_mm.saliency import save_saliency; '
-        'signal.signal(signal.SIGXFSZ, signal.SIG_IGN); '
-        'resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); '
-        f'save_saliency({str(good)!r}, torch.rand(100, 100), {{}})'
-    )
-    run = subprocess.run([sys.executable, '-B', '-c', script], stderr=subprocess.PIPE, text=True)
-    assert 'File too large' in run.stderr
+    with full_disk(), pytest.raises(OSError, match='File too large'):
+        save_saliency(good, torch.rand(100, 100), {})
     assert good.read_bytes() == before
     assert [path.name for path in good.parent.iterdir()] == ['map.npz']
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
 
 def test_a_link_stays_and_its_target_is_replaced(tmp_path):

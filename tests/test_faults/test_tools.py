@@ -1,5 +1,6 @@
 """Wrong uses of the tools end in one line that says what to do, and with status 2."""
 
+import contextlib
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from lzu_mm.engine import build_runner, read_checkpoint, run_tool
 
 from ..test_tools.launching import ROOT, call
 from . import test_checkpoints
+from .processes import start
 
 RETINANET = 'configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py'
 DET = """
@@ -371,10 +373,17 @@ def test_the_traceback_is_shown_on_demand(capsys):
     assert shown.endswith('error: no such thing\n')
 
 
-def test_ctrl_c_and_a_closed_pipe_are_no_errors(capsys):
+def test_ctrl_c_and_a_closed_pipe_are_no_errors(capsys, monkeypatch):
     assert end_of(failing(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err == ''
-    script = 'from lzu_mm.engine import run_tool; run_tool(lambda: print("a\\n" * 10**6))'
+    monkeypatch.setattr('lzu_mm.engine.tool.ends_quietly', contextlib.nullcontext)
+    with pytest.raises(BrokenPipeError):
+        run_tool(failing(BrokenPipeError()))
+    script = """
+from lzu_mm.quiet import ends_quietly
+with ends_quietly():
+    print('a\\n' * 10**6)
+"""
     tool = subprocess.Popen(
         [sys.executable, '-c', script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -396,20 +405,19 @@ def test_ctrl_c_that_a_library_turns_into_an_error_is_still_none(capsys):
 
 
 def test_a_training_that_is_interrupted_ends_quietly(tmp_path):
-    script = (
-        'import sys; sys.path.insert(0, "."); sys.argv = ["x"]; '
-        'from lzu_mm.engine import run_tool; from tests.test_faults.test_checkpoints import train; '
-        f'run_tool(lambda: train({str(tmp_path)!r}, 100000))'
-    )
-    training = subprocess.Popen(
-        [sys.executable, '-W', 'ignore', '-c', script], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
-    while not list(tmp_path.glob('epoch_*.pth')) and training.poll() is None:
-        time.sleep(0.1)
-    training.send_signal(signal.SIGINT)
-    errors = training.stderr.read()
-    assert training.wait() == 130
-    assert 'Traceback' not in errors
+    training = start(train_on, tmp_path)
+    while not list(tmp_path.glob('epoch_*.pth')) and training.is_alive():
+        time.sleep(0.01)
+    os.kill(training.pid, signal.SIGINT)
+    training.join()
+    assert training.exitcode == 130
+    assert 'Traceback' not in (tmp_path / 'errors').read_text()
+
+
+def train_on(folder):
+    with (folder / 'errors').open('w') as errors:
+        os.dup2(errors.fileno(), sys.stderr.fileno())
+    run_tool(lambda: test_checkpoints.train(folder, 100000))
 
 
 @pytest.mark.parametrize(
