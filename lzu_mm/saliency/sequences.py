@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
+from threading import get_ident
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from torch import Tensor
@@ -11,6 +12,11 @@ from torch import Tensor
 from ..frames import SourceFrame
 
 _MAX_SEQUENCES = 256
+_NOT_RUN = (
+    'TemporalSaliency: frame {} of a video was prepared before the model has run on frame {}, in '
+    'which it looks for detections. Hand what model.data_preprocessor returns to the model before '
+    'the next frame of the video; saliency.reset() of the preprocessor forgets what was not run.'
+)
 
 
 class Detections(NamedTuple):
@@ -32,6 +38,9 @@ class SequenceMemory:
     without them form one stream. The views of test-time augmentation (mirrored, of another scale)
     are videos of their own. The least recent of more than 256 videos is forgotten.
 
+    Several videos, or several threads with videos of their own, may be under way at once. The
+    frames of one video must be run one by one.
+
     Where a clock runs (``StreamingCocoMetric``), ``newest_result`` of the metainfo says the
     detections of which frame were ready in time, in place of the last; None says that none were.
 
@@ -51,7 +60,10 @@ class SequenceMemory:
         """Forget all videos."""
         # The last frame, and with a clock those before it that may still be the newest.
         self._last: OrderedDict[Any, list[_Last]] = OrderedDict()
-        self._awaited: list[_Last] = []
+        # Frames that were prepared, but not run yet.
+        self._awaited: OrderedDict[Any, _Last] = OrderedDict()
+        # Of the batch that is being prepared in each thread.
+        self._prepared: dict[int, list[_Last]] = {}
 
     def look_back(
         self, metainfos: Sequence[Mapping[str, Any]], frames: Sequence[SourceFrame]
@@ -71,6 +83,7 @@ class SequenceMemory:
         Raises:
             ValueError: If the batch holds two frames of one video: the second could not see what
                 is found in the first.
+            RuntimeError: If a frame is prepared before the model has run on the one before.
         """
         self._settle()
         keys = [_key(metainfo) for metainfo in metainfos]
@@ -81,22 +94,25 @@ class SequenceMemory:
                 'test_dataloader.batch_size=1 (val_dataloader.batch_size=1)'
             )
         found = [self._before(key, metainfo) for key, metainfo in zip(keys, metainfos)]
-        self._awaited = [_Last(*each) for each in zip(keys, metainfos, frames)]
+        self._prepared[get_ident()] = [_Last(*each) for each in zip(keys, metainfos, frames)]
         return found
 
     def store(self, samples: Sequence[Any]) -> None:
-        """Remember the samples of the batch that was looked at last.
+        """Remember the samples of the batch that this thread looked at last.
 
         Args:
             samples: Samples in which the detector will leave its predictions.
         """
-        for last, sample in zip(self._awaited, samples):
+        for last, sample in zip(self._prepared.pop(get_ident(), ()), samples):
             last.sample = sample
+            self._awaited[last.key] = last
+            if len(self._awaited) > _MAX_SEQUENCES:
+                self._awaited.popitem(last=False)
 
     def _settle(self) -> None:
-        """Keep what was found in the frames that were awaited, and let go of their samples."""
-        for last in self._awaited:
-            if last.sample is None:
+        """Keep what was found in the frames that were run, and let go of their samples."""
+        for last in list(self._awaited.values()):
+            if not _is_run(last.sample) or self._awaited.pop(last.key, None) is not last:
                 continue
             last.found, last.sample = _detections(last.sample, last.frame), None
             frames = self._last.setdefault(last.key, [])
@@ -106,11 +122,12 @@ class SequenceMemory:
             self._last.move_to_end(last.key)
             if len(self._last) > _MAX_SEQUENCES:
                 self._last.popitem(last=False)
-        self._awaited = []
 
     def _before(self, key: Any, metainfo: Mapping[str, Any]) -> Detections | None:
         if self._forget_another_size(metainfo):
             return None
+        if key in self._awaited and self._awaited[key].is_wanted(metainfo, self.max_gap):
+            raise RuntimeError(_NOT_RUN.format(metainfo.get('frame_id'), self._awaited[key].number))
         frames = self._last.get(key)
         if not frames:
             return None
@@ -129,13 +146,12 @@ class SequenceMemory:
     def _forget_another_size(self, metainfo: Mapping[str, Any]) -> bool:
         """Whether the video had another size so far, all views of which are forgotten."""
         video, size = metainfo.get('video_id'), _original(metainfo)
-        stale = [
-            frames[-1]
-            for frames in self._last.values()
-            if frames and frames[-1].video == video and frames[-1].size != size
-        ]
+        newest = [frames[-1] for frames in list(self._last.values()) if frames]
+        known = [*newest, *list(self._awaited.values())]
+        stale = [last for last in known if last.video == video and last.size != size]
         for last in stale:
-            del self._last[last.key]
+            self._last.pop(last.key, None)
+            self._awaited.pop(last.key, None)
         if stale and metainfo.get('frame_id') != 0:
             _warn(f'the size of the stream changed from {stale[0].size} to {size}')
         return bool(stale)
@@ -154,6 +170,15 @@ class _Last:
         self.sample: Any = None
         self.found: Detections | None = None
 
+    def is_wanted(self, metainfo: Mapping[str, Any], max_gap: int) -> bool:
+        """Whether another frame of the video looks at what is found in this one."""
+        number = metainfo.get('frame_id')
+        if 'newest_result' in metainfo:
+            return self.number is not None and metainfo['newest_result'] == self.number
+        if number is None or self.number is None:
+            return True
+        return number != 0 and 0 < number - self.number <= max_gap
+
 
 def _ready(frames: list[_Last], number: int, newest: int | None) -> Detections | None:
     """The newest result that was ready, in front of which all are forgotten."""
@@ -164,10 +189,13 @@ def _ready(frames: list[_Last], number: int, newest: int | None) -> Detections |
     return frames[0].found if frames and frames[0].number == newest else None
 
 
-def _detections(sample: Any, frame: SourceFrame) -> Detections | None:
-    if 'pred_instances' not in sample:
-        return None
-    instances = sample.pred_instances
+def _is_run(sample: Any) -> bool:
+    """Whether a model has left predictions, of any kind, in a sample."""
+    return any(key.startswith('pred_') for key, _ in sample.items())
+
+
+def _detections(sample: Any, frame: SourceFrame) -> Detections:
+    instances = sample.get('pred_instances', ())
     if 'bboxes' not in instances or 'scores' not in instances:
         raise ValueError(
             'TemporalSaliency looks where 2D boxes were found, but this model predicts none '

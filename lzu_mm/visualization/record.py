@@ -122,6 +122,7 @@ def record_zoom(preprocessor: ZoomMixin, item: dict[str, Any], training: bool) -
     """
     with ZoomRecorder(preprocessor, with_labels=True) as recorder, torch.no_grad():
         preprocessor(pseudo_collate([item]), training)
+    preprocessor.saliency.reset()  # no model runs, of which detections could be awaited
     assert recorder.record is not None
     return recorder.record
 

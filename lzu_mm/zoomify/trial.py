@@ -165,6 +165,7 @@ class _Trial:
         with torch.no_grad():
             data = self.model.data_preprocessor(self._batch(training=False))
             self.model.extract_feat(data['inputs'])
+        self.model.data_preprocessor.saliency.reset()  # features alone detect nothing
 
     def predict(self) -> None:
         """Predict for one image."""

@@ -107,6 +107,7 @@ def test_a_failed_write_leaves_the_old_file(good):
     assert [path.name for path in good.parent.iterdir()] == ['map.npz']
 
 
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')  # of zipfile
 def test_a_full_disk_leaves_the_old_map(good):
     """The disk is as full as a limit on the size of files makes it."""
     before = good.read_bytes()

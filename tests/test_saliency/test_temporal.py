@@ -1,11 +1,13 @@
 import copy
+import threading
 
 import numpy as np
 import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.registry import MODELS
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
+from mmseg.structures import SegDataSample
 
 from lzu_mm.saliency.estimation.kde import box_saliency
 
@@ -169,10 +171,79 @@ def test_broken_detections_are_left_out():
     torch.testing.assert_close(look(module, sample())[0, 0], box_saliency(BOX, SIZE, GRID))
 
 
-def test_a_sample_without_predictions_falls_back():
+@pytest.mark.parametrize('numbers', [(0, 1), (None, None)])
+def test_a_frame_that_is_prepared_before_the_last_was_run_is_refused(numbers):
     module = temporal()
-    look(module, sample())
-    torch.testing.assert_close(look(module, sample())[0], uniform())
+    metainfos = [{} if number is None else dict(video_id=3, frame_id=number) for number in numbers]
+    first, second = (sample(**metainfo) for metainfo in metainfos)
+    look(module, first)
+    with pytest.raises(RuntimeError, match=r'before the model has run on frame.*reset\(\)'):
+        look(module, second)
+    detect(first, BOX)
+    torch.testing.assert_close(look(module, second)[0, 0], box_saliency(BOX, SIZE, GRID))
+
+
+def test_a_frame_that_is_prepared_twice_looks_at_the_same():
+    module = temporal()
+    first = sample(video_id=3, frame_id=0)
+    look(module, first)
+    detect(first, BOX)
+    for _ in range(2):
+        found = look(module, sample(video_id=3, frame_id=1))
+        torch.testing.assert_close(found[0, 0], box_saliency(BOX, SIZE, GRID))
+
+
+def test_frames_that_do_not_look_back_need_not_wait():
+    module = temporal()
+    for video, frame in ((3, 0), (4, 0), (3, 7), (3, 0)):
+        torch.testing.assert_close(
+            look(module, sample(video_id=video, frame_id=frame))[0], uniform()
+        )
+
+
+def test_videos_under_way_at_once_are_told_apart():
+    module = temporal()
+    first = [sample(video_id=video, frame_id=0) for video in range(2)]
+    for item in first:
+        look(module, item)
+    for item, boxes in zip(first, (BOX, OTHER)):
+        detect(item, boxes)
+    for video, boxes in ((1, OTHER), (0, BOX)):
+        found = look(module, sample(video_id=video, frame_id=1))
+        torch.testing.assert_close(found[0, 0], box_saliency(boxes, SIZE, GRID))
+
+
+def test_threads_with_videos_of_their_own_share_a_model():
+    module, wrong, meeting = temporal(), [], threading.Barrier(4)
+
+    def watch(video):
+        last = None
+        for frame in range(20):
+            boxes = BOX + torch.tensor([video * 10.0 + frame % 2, 0] * 2)
+            item = sample(video_id=video, frame_id=frame)
+            found = look(module, item)[0]
+            wanted = uniform() if last is None else box_saliency(last, SIZE, GRID)[None]
+            if not torch.allclose(found, wanted, rtol=0, atol=1e-6):
+                wrong.append((video, frame))
+            meeting.wait(60)  # all are prepared before one is run
+            detect(item, boxes)
+            last = boxes
+
+    threads = [threading.Thread(target=watch, args=(video,)) for video in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_model_without_boxes_is_refused():
+    module = temporal()
+    first = SegDataSample(metainfo=dict(ori_shape=SIZE, img_shape=SIZE))
+    look(module, first)
+    first.pred_sem_seg = PixelData(data=torch.zeros(1, *SIZE))
+    with pytest.raises(ValueError, match='this model predicts none'):
+        look(module, sample())
 
 
 def test_reset_forgets():
