@@ -20,6 +20,7 @@ from lzu_mm.engine import (
     config_from_args,
     latest_checkpoint,
     read_checkpoint,
+    resume_with_seed,
     run_tool,
 )
 from lzu_mm.files import check_writable
@@ -77,15 +78,17 @@ def enable_auto_scale_lr(cfg: Config) -> None:
 
 def set_resume(cfg: Config, checkpoint: 'str | None') -> None:
     """Resume if asked to; refuse to overwrite a finished or interrupted training."""
+    if checkpoint is None and cfg.get('resume'):
+        checkpoint = cfg.get('load_from') or 'auto'
+    asked = checkpoint is not None
     if checkpoint == 'auto':
         # If there is nothing to resume from yet, training starts from load_from as usual.
-        latest = latest_checkpoint(cfg.work_dir)
-        if latest is not None:
-            cfg.update(resume=True, load_from=latest)
-    elif checkpoint is not None:
-        read_checkpoint(checkpoint)
+        cfg.resume = False
+        checkpoint = latest_checkpoint(cfg.work_dir)
+    if checkpoint is not None:
         cfg.update(resume=True, load_from=checkpoint)
-    elif not cfg.get('resume') and osp.isfile(osp.join(cfg.work_dir, 'last_checkpoint')):
+        resume_with_seed(cfg, read_checkpoint(checkpoint).get('meta', {}).get('seed'))
+    elif not asked and osp.isfile(osp.join(cfg.work_dir, 'last_checkpoint')):
         raise SystemExit(
             f'error: {cfg.work_dir} already holds a training '
             f'({find_latest_checkpoint(cfg.work_dir)}): go on with it by --resume, choose another '

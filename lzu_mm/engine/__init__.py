@@ -7,6 +7,7 @@ from .dist import prepare_cpu_dist
 from .launch import add_cfg_options, add_common_arguments, build_runner, config_from_args
 from .nuscenes import adapt_nuscenes_metric
 from .optim_wrapper import BFloat16OptimWrapper
+from .randomness import RandomStatesHook, resume_with_seed
 from .tool import run_tool
 from .weights import (
     CheckpointError,
@@ -20,6 +21,7 @@ __all__ = [
     'BFloat16OptimWrapper',
     'CheckpointError',
     'CheckpointGuard',
+    'RandomStatesHook',
     'SafeCheckpointHook',
     'adapt_nuscenes_metric',
     'add_cfg_options',
@@ -32,5 +34,6 @@ __all__ = [
     'load_config',
     'prepare_cpu_dist',
     'read_checkpoint',
+    'resume_with_seed',
     'run_tool',
 ]

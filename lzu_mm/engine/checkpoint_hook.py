@@ -10,6 +10,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ..registry import HOOKS
+from .randomness import random_states
 
 
 @HOOKS.register_module()
@@ -17,7 +18,8 @@ class SafeCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, which removes old checkpoints once the new one is written.
 
     The stock hook removes them before; a training with ``max_keep_ckpts=1`` that is killed between
-    the two is lost. ``tools/train.py`` puts this one in the stock one's place.
+    the two is lost. The random states go along, from which ``RandomStatesHook`` goes on.
+    ``tools/train.py`` puts this one in the stock one's place.
 
     Args:
         *args: As for ``mmengine.hooks.CheckpointHook``.
@@ -25,6 +27,7 @@ class SafeCheckpointHook(CheckpointHook):
     """
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        meta = {**meta, 'random_states': random_states(runner.model)}
         with self._removing_last():
             super()._save_checkpoint_with_step(runner, step, meta)
 

@@ -13,6 +13,7 @@ from .checkpoint import allow_mmengine_checkpoints
 from .configs import load_config
 from .dist import prepare_cpu_dist
 from .nuscenes import adapt_nuscenes_metric
+from .randomness import RandomStatesHook
 from .storage import write_atomically
 from .weights import CheckpointGuard
 
@@ -113,6 +114,7 @@ def build_runner(cfg: Config, allow_partial: bool = False) -> Runner:
     _keep_checkpoints(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(CheckpointGuard(allow_partial))
+    runner.register_hook(RandomStatesHook())
     return runner
 
 
