@@ -59,7 +59,7 @@ model = dict(
     neck=dict(type='lzu_mm.UnzoomNeck', inner='FPN'),
 )""".splitlines()
     )
-    assert f'compute_saliency.py {tmp_path / "lzu.py"}' in printed
+    assert f'lzu-mm compute-saliency {tmp_path / "lzu.py"}' in printed
 
 
 def test_the_written_retinanet_learns_and_looks_like_the_stock_one(tmp_path):
@@ -183,10 +183,10 @@ def test_the_written_config_trains(base, length, name, tmp_path, mini_street):
     assert 'custom_imports' not in out.read_text()  # as inherited
     assert cfg.custom_imports.imports == ['lzu_mm']
     # What it says comes next.
-    assert f'compute_saliency.py {out}' in printed
+    assert f'lzu-mm compute-saliency {out}' in printed
     succeed('compute_saliency.py', out, mini_street=mini_street)
     assert saliency.is_file()
-    assert 'compute_saliency' not in zoomify(base, out, *options, '--overwrite')[1]
+    assert 'compute-saliency' not in zoomify(base, out, *options, '--overwrite')[1]
     succeed(
         'train.py', out, '--work-dir', tmp_path / 'work', '--cfg-options',
         'train_dataloader.batch_size=2', 'train_dataloader.dataset.indices=4',
