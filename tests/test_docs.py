@@ -1,14 +1,20 @@
 """The README and the guides: links that lead somewhere, flags that exist, figures that agree."""
 
+import html
 import re
+import runpy
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 import lzu_mm
+from lzu_mm import UnzoomNeck, load_saliency
+from lzu_mm.data_preprocessors import ZoomSettings
+from lzu_mm.warps import saliency_to_warp
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
@@ -103,3 +109,36 @@ def test_the_site_documents_every_public_name(site, room):
 
 def test_every_room_of_the_package_has_an_api_page():
     assert {path.stem for path in (ROOT / 'docs/api').glob('*.md')} >= set(lzu_mm._EXPORTS)
+
+
+@pytest.mark.parametrize(
+    'refused',
+    [
+        lambda: ZoomSettings(dict(type='lzu_mm.UniformSaliency')),
+        lambda: ZoomSettings(dict(type='lzu_mm.UniformSaliency'), scale=0),
+        lambda: saliency_to_warp(torch.zeros(1, 1, 1, 1)),
+        lambda: UnzoomNeck(),
+        lambda: load_saliency('nowhere.npz'),
+    ],
+)
+def test_the_site_lists_what_users_read(refused):
+    """Also messages that are worded elsewhere than where they are raised."""
+    with pytest.raises((ValueError, RuntimeError, FileNotFoundError)) as caught:
+        refused()
+    listed = runpy.run_path(str(ROOT / 'docs/_site/messages.py'))['messages']()
+    patterns = [
+        '.*'.join(map(re.escape, t.split('…'))) for room in listed.values() for _, t in room
+    ]
+    # Values alone would fit anything.
+    patterns = [each for each in patterns if len(each.replace('.*', '')) > 20]
+    assert any(re.fullmatch(each, str(caught.value), re.DOTALL) for each in patterns)
+
+
+def test_the_site_has_the_messages(site):
+    page = html.unescape((site / 'messages.html').read_text())
+    for text in (
+        'zoom.uniform_share is for zoom.method',
+        "set its type to 'lzu_mm.Zoom",
+        'NoLabelsError',
+    ):
+        assert text in page

@@ -1,9 +1,14 @@
-"""Files outside of docs/ that pages link to, as pages of the site."""
+"""Files outside of docs/ that pages link to, as pages of the site; and the list of messages."""
 
 import posixpath
 import re
+import sys
+from pathlib import Path
 
 from mkdocs.structure.files import File
+
+sys.path.insert(0, str(Path(__file__).parent))
+from messages import as_markdown
 
 # What a link from docs/ to the repository becomes.
 OUTSIDE = {
@@ -26,6 +31,8 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     """Let links of a page lead to the site; those that leave it become plain text."""
+    if page.file.src_uri == 'messages.md':
+        return markdown + as_markdown()
     own = {name: path for path, name in OUTSIDE.items()}.get(page.file.src_uri)
     folder = posixpath.dirname(own or page.file.src_uri)
 
