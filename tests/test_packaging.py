@@ -112,18 +112,44 @@ def metafiles():
     return index['Import']
 
 
+# Where the figures of a task and a data set are, and as what.
+MEASURED = {
+    ('Object Detection', 'GTSDB'): ('gtsdb_yolox', 'coco/bbox_mAP', 'box AP', 100),
+    ('Object Detection', 'mini-street'): ('mini_street_retinanet', 'coco/bbox_mAP', 'box AP', 100),
+    ('Semantic Segmentation', 'mini-street'): ('mini_street_pspnet', 'mIoU', 'mIoU', 1),
+}
+
+
 @pytest.mark.parametrize('path', metafiles())
 def test_metafiles_say_what_was_measured(path):
     """The figures of metafiles are means of recorded runs without options."""
-    results = {'GTSDB': 'gtsdb_yolox', 'mini-street': 'mini_street_retinanet'}
     for model in yaml.safe_load((ROOT / path).read_text())['Models']:
-        assert (ROOT / model['Config']).exists()
         (result,) = model['Results']
-        runs = read_runs(ROOT / f'benchmarks/results/{results[result["Dataset"]]}.jsonl')
+        file, key, metric, factor = MEASURED[result['Task'], result['Dataset']]
+        runs = read_runs(ROOT / f'benchmarks/results/{file}.jsonl')
         values = [
-            100 * run.metrics['coco/bbox_mAP']
+            factor * run.metrics[key]
             for run in runs
             if run.config == model['Name'] and not set(run.options) - {'load_from'}
         ]
         assert len(values) == 3
-        assert result['Metrics']['box AP'] == pytest.approx(sum(values) / 3, abs=0.051)
+        assert result['Metrics'] == {metric: pytest.approx(sum(values) / 3, abs=0.051)}
+
+
+def test_the_index_has_every_metafile_and_these_every_field():
+    assert sorted(metafiles()) == sorted(
+        str(path.relative_to(ROOT)) for path in (ROOT / 'configs').rglob('metafile.yml')
+    )
+    contents = [yaml.safe_load((ROOT / path).read_text()) for path in metafiles()]
+    collections = [each for content in contents for each in content.get('Collections', [])]
+    for collection in collections:
+        assert (ROOT / collection['README']).exists()
+        assert collection['Paper'].keys() == {'URL', 'Title'}
+    models = [model for content in contents for model in content['Models']]
+    names = [model['Name'] for model in models]
+    assert len(set(names)) == len(names)
+    for model in models:
+        assert model['In Collection'] in [each['Name'] for each in collections]
+        config = ROOT / model['Config']
+        assert config.exists()
+        assert config.stem == model['Name']
