@@ -1,4 +1,4 @@
-"""Makes what moves or is parked: one vehicle, rider or person at a time."""
+"""What moves or is parked: one vehicle, rider or person at a time."""
 
 from __future__ import annotations
 

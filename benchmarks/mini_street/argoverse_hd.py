@@ -101,7 +101,7 @@ def frame(lens: Lens, folder: Path, job: Job, number: int, moment: Moment) -> di
 
 
 def _timestamp(job: Job, number: int) -> int:
-    """Nanoseconds, of no two frames the same: viewers name pictures by the image alone."""
+    """Nanoseconds, different for each frame: viewers name pictures by the image's name alone."""
     split, sequence = job.seed[-2:]
     start = 315970000 + 100 * (1000 * split + sequence)
     return start * 10**9 + number * int(_STEP * 1e9)

@@ -1,4 +1,4 @@
-"""Trees, hedges, and the land."""
+"""Trees, hedges and the ground."""
 
 from __future__ import annotations
 

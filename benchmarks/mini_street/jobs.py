@@ -74,7 +74,7 @@ def _record(folder: Path, job: Job, number: int) -> Path:
 
 
 def _end_with_parent() -> None:
-    """Let a worker end when the tool is killed; it would wait for work forever."""
+    """End a worker when the tool is killed; it would wait for work forever."""
 
     def watch() -> None:
         wait([multiprocessing.parent_process().sentinel])
@@ -129,10 +129,10 @@ def run(task: Task, folder: Path, preset: str, seed: int, workers: int) -> None:
 
     Args:
         task: what to make.
-        folder: where.
-        preset: what it is made from; a folder made from another is refused.
-        seed: likewise.
-        workers: processes.
+        folder: where to put it.
+        preset: what it is made from; a folder that was made from another is refused.
+        seed: as for the preset.
+        workers: number of processes.
     """
     identity = {'dataset': task.name, 'preset': preset, 'seed': seed, 'edition': _EDITION}
     if _claim(folder, identity):

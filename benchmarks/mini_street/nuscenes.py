@@ -6,9 +6,9 @@ Caesar et al., "nuScenes: A multimodal dataset for autonomous driving", CVPR 202
     <out>/v1.0-mini/*.json                       the devkit's tables, see `nuscenes_tables`
     <out>/nuscenes_infos_{train,val}.pkl         MMDetection3D's infos, see `nuscenes_infos`
 
-Scenes carry the names of the devkit's splits mini_train and mini_val. A keyframe comes once a
-second, not twice: more change for as many images, and still within the 1.5 s over which the devkit
-takes velocities.
+Scenes carry the names of the devkit's splits mini_train and mini_val. There is one keyframe a
+second, not two: as many images then show more change, still within the 1.5 s over which the devkit
+measures velocities.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _size(things: list[Thing]) -> tuple[np.ndarray, np.ndarray]:
     corners = [mesh.extent() for thing in things for mesh in thing.meshes]
     low, high = np.min([c[0] for c in corners], 0), np.max([c[1] for c in corners], 0)
     if things[0].kind in ('person', 'worker'):
-        # Annotators box a body, not the reach of a stride.
+        # Annotators draw the box around the body, not around the stride.
         low[0], high[0] = 0.6 * low[0], 0.6 * high[0]
     size, scale = (high - low) * things[0].scale, things[0].scale
     return size[[1, 0, 2]], (low + high) / 2 * scale

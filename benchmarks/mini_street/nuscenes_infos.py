@@ -1,8 +1,8 @@
 """Writes MMDetection3D's info files (version 1.1) for nuScenes, as its converters would.
 
 Boxes of `instances` are in lidar coordinates: centre, length, width, height, yaw about z. Boxes of
-`cam_instances` are in camera coordinates: centre, length, height, width, yaw about y (down); all
-objects are there whose box meets the image, as `get_nuscenes_2d_boxes` of MMDetection3D has it.
+`cam_instances` are in camera coordinates: centre, length, height, width, yaw about y (down); they
+hold all objects whose box meets the image, as in `get_nuscenes_2d_boxes` of MMDetection3D.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _outline(corners: np.ndarray, lens: Lens) -> list[float] | None:
     if len(corners) < 3:
         return None
     points = corners @ lens.cam2img().T
-    # Corners next to the camera plane land far outside; how far is no matter.
+    # Corners next to the camera plane land far outside; how far does not matter.
     points = np.clip(points[:, :2] / points[:, 2:], -1e5, 1e5).astype(np.float32)
     canvas = np.array(
         [(0, 0), (lens.width, 0), (lens.width, lens.height), (0, lens.height)], np.float32

@@ -26,10 +26,10 @@ def setup_perspective(points, fx, fy, cx, cy, height, width):
 
     Args:
         points: (T, 3, 3) vertices, x right, y down, z forward, in metres.
-        fx: focal length in pixels, across.
-        fy: and down.
-        cx: principal point in pixels, column.
-        cy: and row.
+        fx: focal length in pixels along x.
+        fy: that along y.
+        cx: x of the principal point in pixels.
+        cy: its y.
         height: of the image.
         width: of the image.
 

@@ -180,7 +180,7 @@ class Road:
 
 
 def plan(rng: np.random.Generator, parking: float | None = None) -> Road:
-    """Draw a street; `parking` settles the width of the parking strips."""
+    """Draw a random street; `parking` sets the width of the parking strips."""
     curvature = float(rng.choice([0, 0, 0, 1, -1]) * rng.uniform(1 / 900, 1 / 350))
     crossings = [Crossing(float(rng.uniform(-80, -40)), 3.6, 'signal')]
     # Every street has both a signal and stop signs, so that no class is rare.

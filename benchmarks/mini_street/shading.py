@@ -217,8 +217,8 @@ def shade(
     """Shade N samples.
 
     Args:
-        columns: (N,) continuous pixel coordinates of the samples, across.
-        rows: (N,) and down.
+        columns: (N,) x of the samples, in continuous pixel coordinates.
+        rows: (N,) their y.
         triangles: (N,) triangle seen, -1 for the sky.
         edges: (T, 3, 3) edge functions from the rasteriser.
         tex: (T, 3, 3) texture coordinates.

@@ -1,4 +1,4 @@
-"""Draws a whole street world from a seed."""
+"""Generates a whole street world from a seed."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def make_world(
     """Build a street.
 
     Args:
-        seed: numbers that settle everything.
+        seed: numbers that determine everything.
         around: fill the street behind the ego car too, and place one of every nuScenes class near.
-        light: kind of weather, default any.
-        travel: metres that the ego car will drive; the street is filled as much farther.
+        light: kind of weather; random by default.
+        travel: metres that the ego car will drive; the street is filled that much farther.
     """
     rng = np.random.default_rng(seed)
     road = plan(rng, parking=2.3 if around else None)

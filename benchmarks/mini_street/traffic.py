@@ -16,7 +16,7 @@ class Crowd:
     """Fills a street; keeps what stands or drives from overlapping.
 
     Args:
-        rng: source of all chance.
+        rng: the random number generator.
         road: the plan.
         ego_t: lane of the car with the cameras, which is at s = 0.
         ego_speed: its speed in m/s.
@@ -42,7 +42,7 @@ class Crowd:
         self._speeds[ego_t] = cruise
 
     def free(self, row: object, s: float, length: float, margin: float) -> bool:
-        """Claim a stretch of a row (a lane, a kerb); False if someone is there."""
+        """Claim a stretch of a row (a lane, a kerb); False if it is taken."""
         a, b = s - length / 2 - margin, s + length / 2 + margin
         taken = self._taken.setdefault(row, [])
         if any(a < stop and start < b for start, stop in taken):
@@ -51,12 +51,12 @@ class Crowd:
         return True
 
     def add(self, kind: str, spot: Spot) -> None:
-        """Put a vehicle somewhere, asking nobody."""
+        """Add a vehicle without looking whether the place is free."""
         self._groups += 1
         self.things += vehicle(self.rng, kind, spot, self._groups)
 
     def _speed_at(self, s: float, t: float, length: float) -> float | None:
-        """Speed in a lane at s; None where nobody may be while a crossing shows red."""
+        """Speed in a lane at s; None where no car may be while a crossing shows red."""
         if self.red is None:
             return float(self._speeds[t])
         before = s < self.red.s if t < 0 else s > self.red.s

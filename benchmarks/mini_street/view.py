@@ -21,7 +21,7 @@ class Moment:
     shadows: Shadows
 
     def picture(self, lens: Lens, seed: tuple[int, ...]) -> Picture:
-        """What a camera sees; the seed is for the sensor's noise."""
+        """What a camera sees; the seed is that of the sensor's noise."""
         rng = np.random.default_rng(seed)
         return render(
             self.scene, self.world.weather, self.shadows, lens, self.ego @ lens.cam2ego(), rng
@@ -29,7 +29,7 @@ class Moment:
 
 
 def moment(world: World, time: float, seed: int) -> Moment:
-    """Stop a world at a time, in seconds; the seed is for the swaying of the car."""
+    """Freeze a world at a time in seconds; the seed is that of the car's swaying."""
     ego = ego2world(*world.ego_pose(time), *sway(seed, time))
     scene = world.at(time)
     return Moment(world, scene, ego, cast_shadows(scene, world.weather, ego[:3, 3]))

@@ -49,7 +49,7 @@ _HORIZON = {
 
 
 def draw(rng: np.random.Generator, kind: str | None = None) -> Weather:
-    """Draw the light of a scene, of a given kind or of any."""
+    """Choose the light of a scene at random, of a given kind or of any."""
     if kind is None:
         kind = str(rng.choice(KINDS, p=[0.45, 0.27, 0.16, 0.12]))
     elevation = np.radians(

@@ -47,7 +47,7 @@ class Thing:
 
     @property
     def moving(self) -> bool:
-        """Whether it changes place."""
+        """Whether it moves."""
         return self.speed != (0.0, 0.0)
 
     def mesh(self, time: float) -> Mesh:
