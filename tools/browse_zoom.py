@@ -3,9 +3,9 @@
 
 Runs the dataset's pipeline and the model's own data preprocessor, nothing else. With
 --image it needs no config. Examples:
-    python tools/browse_zoom.py --image street.jpg --saliency horizon:0.45
-    python tools/browse_zoom.py configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py
-    python tools/browse_zoom.py CONFIG --phase val --show-number 5 --output-dir pictures --not-show
+    lzu-mm browse-zoom --image street.jpg --saliency horizon:0.45
+    lzu-mm browse-zoom configs/retinanet/lzu-fixed_retinanet_r18_fpn_mini-street-0.25x.py
+    lzu-mm browse-zoom CONFIG --phase val --show-number 5 --output-dir pictures --not-show
 """
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter

@@ -3,8 +3,8 @@
 
 Reads the training set of any config of MMDetection, MMSegmentation or MMDetection3D and writes the
 file that lzu_mm.FixedSaliency reads, with a picture beside it. Examples:
-    python tools/compute_saliency.py configs/pspnet/lzu-fixed_pspnet_r50-d8_cityscapes-256x256.py
-    python tools/compute_saliency.py CONFIG --out data/saliency/mine.npz --grid-shape 27 48
+    lzu-mm compute-saliency configs/pspnet/lzu-fixed_pspnet_r50-d8_cityscapes-256x256.py
+    lzu-mm compute-saliency CONFIG --out data/saliency/mine.npz --grid-shape 27 48
 """
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter

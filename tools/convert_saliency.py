@@ -2,8 +2,8 @@
 """Convert the LZU authors' saliency.pkl, a pickled tensor, to the file lzu_mm.FixedSaliency reads.
 
 The tensor may come from a GPU; none is needed here, and no code in the file is run. Examples:
-    python tools/convert_saliency.py saliency.pkl data/saliency/nuscenes.npz
-    python tools/convert_saliency.py IN OUT --info dataset=nuScenes split=train
+    lzu-mm convert-saliency saliency.pkl data/saliency/nuscenes.npz
+    lzu-mm convert-saliency IN OUT --info dataset=nuScenes split=train
 """
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter

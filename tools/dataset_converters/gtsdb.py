@@ -5,8 +5,8 @@ Takes the original download (FullIJCNN2013: PPM images and gt.txt) or a folder o
 another format, with gt.txt in it or beside it. Frames 0 to 599 are for training, 600 to 899 for
 testing; of the former, every sixth is set apart for tuning. Images are linked, not copied, unless
 they are converted. Examples:
-    python tools/dataset_converters/gtsdb.py FullIJCNN2013 data/gtsdb
-    python tools/dataset_converters/gtsdb.py FullIJCNN2013 data/gtsdb --format png
+    lzu-mm convert-gtsdb FullIJCNN2013 data/gtsdb
+    lzu-mm convert-gtsdb FullIJCNN2013 data/gtsdb --format png
 """
 
 import json
