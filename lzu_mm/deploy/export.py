@@ -17,8 +17,9 @@ from mmengine.utils import digit_version
 from torch import Tensor
 
 from ..files import replacing
+from .deployed import Deployed
 from .metadata import metadata_of
-from .tasks import Deployed, task_of
+from .tasks import task_of
 from .zooming import folding, looks_anew, zoom_in_graph
 
 __all__ = ['ExportError', 'export_onnx', 'structured_image']
@@ -152,7 +153,7 @@ def _references(deployed: Deployed, frames: list[Tensor]) -> list[tuple[tuple[Te
 
 def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict | None, opset: int) -> Any:
     """The model in ONNX, with its zoom in the form that :func:`zoom_in_graph` gives."""
-    from . import deform, nms
+    from . import deform, nms, regions
 
     name = type(deployed.model).__name__
     # Named after where they are.
@@ -178,7 +179,9 @@ def _trace(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict | None,
                 opset_version=opset,
                 input_names=list(deployed.inputs),
                 output_names=list(deployed.outputs),
-                custom_translation_table={**nms.translations(), **deform.translations()},
+                custom_translation_table=dict(
+                    item for room in (deform, nms, regions) for item in room.translations().items()
+                ),
                 verbose=False,
             )
         except Exception as error:

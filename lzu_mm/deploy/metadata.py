@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from ..data_preprocessors import ZoomMixin
 from ..version import __version__
-from .tasks import Deployed
+from .deployed import Deployed
 
 __all__ = ['metadata_of']
 
@@ -48,6 +48,8 @@ def metadata_of(model: Any, deployed: Deployed) -> dict[str, str]:
     }
     if deployed.score_threshold is not None:
         found['score_thr'] = str(deployed.score_threshold)
+    if deployed.mask_threshold is not None:
+        found['mask_thr_binary'] = str(deployed.mask_threshold)
     if deployed.max_gap is not None:
         found['max_gap'] = str(deployed.max_gap)
         found['original'] = json.dumps(list(deployed.original))

@@ -118,12 +118,13 @@ def static_yolox(
 
 
 @contextmanager
-def static_detector(head: Any, count: int) -> Iterator[None]:
+def static_detector(head: Any, count: int, groups: int) -> Iterator[None]:
     """Let a dense head, and what comes before it, give results of a fixed shape.
 
     Args:
-        head: The ``bbox_head`` of a single-stage detector.
+        head: The ``bbox_head`` of a single-stage detector, or an ``rpn_head``.
         count: Number of detections to give.
+        groups: Number of classes, or of others whose boxes do not suppress each other.
 
     Raises:
         ValueError: If the head suppresses boxes in a way that ONNX has not.
@@ -144,9 +145,7 @@ def static_detector(head: Any, count: int) -> Iterator[None]:
             scores = torch.where((w > smallest) & (h > smallest), scores, 0.0)
         mixed = nms_cfg.get('class_agnostic', class_agnostic)
         labels = None if mixed else idxs
-        index, kept = fixed_nms(
-            boxes, scores, labels, nms_cfg['iou_threshold'], count, head.num_classes
-        )
+        index, kept = fixed_nms(boxes, scores, labels, nms_cfg['iou_threshold'], count, groups)
         return torch.cat((boxes.index_select(0, index), kept[:, None]), dim=1), index
 
     with ExitStack() as stack:
@@ -160,11 +159,12 @@ def static_detector(head: Any, count: int) -> Iterator[None]:
         yield
 
 
-def check_nms(nms: Any) -> None:
+def check_nms(nms: Any, setting: str = 'test_cfg.nms') -> None:
     """Refuse what ONNX's NonMaxSuppression does not do.
 
     Args:
         nms: ``test_cfg.nms`` of a head; None for heads that need none.
+        setting: Its name.
 
     Raises:
         ValueError: If it is another kind, or has settings that are not known here.
@@ -175,7 +175,7 @@ def check_nms(nms: Any) -> None:
     kind = nms.get('type', 'nms')
     if kind != 'nms' or set(nms) - known:
         raise ValueError(
-            f"test_cfg.nms={dict(nms)} has no counterpart in ONNX: only type='nms' with "
-            'iou_threshold and class_agnostic has. Set model.test_cfg.nms to '
+            f"{setting}={dict(nms)} has no counterpart in ONNX: only type='nms' with "
+            f'iou_threshold and class_agnostic has. Set model.{setting} to '
             "dict(type='nms', iou_threshold=…)"
         )

@@ -143,6 +143,7 @@ class OnnxModel(BaseModel):
             self._settle(
                 self.run(image, previous, *map(sample.metainfo.get, ('cam2img', 'trans_mat'))),
                 sample.clone(),
+                self.metadata,
             )
             for image, sample, previous in zip(images, samples, before)
         ]
@@ -208,7 +209,7 @@ def _matrix(name: str, values: Any, count: int) -> np.ndarray:
     return matrix[None]
 
 
-def _detections(outputs: dict[str, np.ndarray], sample: Any) -> Any:
+def _detections(outputs: dict[str, np.ndarray], sample: Any, _: dict[str, str]) -> Any:
     dets, labels = (torch.from_numpy(outputs[name][0]) for name in ('dets', 'labels'))
     dets, labels = dets[labels >= 0], labels[labels >= 0]
     scale = dets.new_tensor(scale_factor(sample.metainfo) * 2)
@@ -218,7 +219,20 @@ def _detections(outputs: dict[str, np.ndarray], sample: Any) -> Any:
     return sample
 
 
-def _labels(outputs: dict[str, np.ndarray], sample: Any) -> Any:
+def _instances(outputs: dict[str, np.ndarray], sample: Any, about: dict[str, str]) -> Any:
+    from .masks import lay_masks
+
+    kept = outputs['labels'][0] >= 0
+    dets = torch.from_numpy(outputs['dets'][0][kept])
+    found = InstanceData(
+        bboxes=dets[:, :4], scores=dets[:, 4], labels=torch.from_numpy(outputs['labels'][0][kept])
+    )
+    threshold = float(about['mask_thr_binary'])
+    sample.pred_instances = lay_masks(outputs['masks'][0][kept], found, sample.metainfo, threshold)
+    return sample
+
+
+def _labels(outputs: dict[str, np.ndarray], sample: Any, _: dict[str, str]) -> Any:
     labels = torch.from_numpy(outputs['output'][0])
     shape = tuple(sample.metainfo['ori_shape'][:2])
     if labels.shape[1:] != shape:
@@ -229,7 +243,7 @@ def _labels(outputs: dict[str, np.ndarray], sample: Any) -> Any:
     return sample
 
 
-def _detections_3d(outputs: dict[str, np.ndarray], sample: Any) -> Any:
+def _detections_3d(outputs: dict[str, np.ndarray], sample: Any, _: dict[str, str]) -> Any:
     kept = outputs['labels_3d'][0] >= 0
     found = {name: torch.from_numpy(values[0][kept]) for name, values in outputs.items()}
     boxes = [found['bboxes_3d'], *([found['velocities']] if 'velocities' in found else [])]
@@ -249,4 +263,9 @@ def _detections_3d(outputs: dict[str, np.ndarray], sample: Any) -> Any:
     return sample
 
 
-_SETTLERS = {'detect': _detections, 'semantic': _labels, 'detect3d': _detections_3d}
+_SETTLERS = {
+    'detect': _detections,
+    'segment': _instances,
+    'semantic': _labels,
+    'detect3d': _detections_3d,
+}

@@ -14,9 +14,9 @@ from ..data_preprocessors.warped import ContentWarp
 from ..link import ZoomedBatch
 from ..necks import UnzoomNeck
 from .constants import Constants, folded_unzoom, folded_zoom
+from .deployed import Deployed
 from .looking import check_saliency, static_saliency
 from .rewrites import attribute
-from .tasks import Deployed
 
 __all__ = ['folding', 'looks_anew', 'zoom_in_graph']
 

@@ -16,37 +16,14 @@ import torch
 from mmdet.structures import DetDataSample
 
 from lzu_mm.deploy import ExportError, OnnxModel, export_onnx, rewrites
-from lzu_mm.deploy.export import structured_image
-from lzu_mm.deploy.tasks import Detector, match_boxes, task_of
-from lzu_mm.saliency import save_saliency
+from lzu_mm.deploy.deployed import match_boxes
+from lzu_mm.deploy.detectors import Detector
+from lzu_mm.deploy.tasks import task_of
 
-from .families import small_model
+from .families import SIZE, both, check_file, other_image, shapes, small_model
 
 onnx = pytest.importorskip('onnx')
-SIZE = (128, 192)
 NARROW = {'bbox_head.stacked_convs': 1, 'bbox_head.num_classes': 2}
-
-
-@pytest.fixture(scope='module')
-def saliency(tmp_path_factory):
-    values = np.random.default_rng(0).random((31, 51), dtype=np.float32)
-    values[8:14, 30:40] += 8
-    path = tmp_path_factory.mktemp('saliency') / 'map.npz'
-    save_saliency(path, values, {})
-    return dict(type='lzu_mm.FixedSaliency', path=str(path))
-
-
-def other_image(size=SIZE):
-    """Not the one that export_onnx compares on."""
-    return np.ascontiguousarray(structured_image(size)[::-1, ::-1])
-
-
-def both(model, path, image):
-    """The prediction of a model, and the outputs of its file."""
-    batch = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-    deployed = task_of(model, image.shape[:2])
-    with torch.no_grad():
-        return deployed.predict(batch[None]), OnnxModel(path).run(batch)
 
 
 FAMILIES = ['RetinaNet', 'FCOS', 'YOLOX', 'RTMDet', 'PSPNet', 'SegFormer']
@@ -58,30 +35,12 @@ FAMILIES = ['RetinaNet', 'FCOS', 'YOLOX', 'RTMDet', 'PSPNet', 'SegFormer']
 )
 def test_a_file_gives_what_test_step_gives(family, labels, saliency, tmp_path):
     model = small_model(family, dict(scale=0.5, saliency=saliency, labels=labels))
-    before = copy.deepcopy(model.state_dict())
-    path = tmp_path / 'end2end.onnx'
-    export_onnx(model, path, SIZE)
-
-    sample, outputs = both(model, path, other_image())
-    deployed = task_of(model, SIZE)
-    found = deployed.differences(sample, outputs)
-    assert all(value <= deployed.tolerance[name] / 10 for name, value in found.items()), found
-    answers = outputs.get('labels', outputs.get('output'))
-    assert len(np.unique(answers[answers >= 0])) > 2
-    assert [file.name for file in tmp_path.iterdir()] == ['end2end.onnx']
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-    graph = onnx.load(path).graph
-    assert {node.domain for node in graph.node} == {''}
+    graph = check_file(model, tmp_path)[2]
     if labels == 'resized':
         assert not {'GridSample', 'GatherElements'} & {node.op_type for node in graph.node}
-    shapes = [
-        [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in (*graph.input, *graph.output)
-    ]
-    count = getattr(deployed, 'count', 0)
-    expected = [[1, count, 5], [1, count]] if count else [[1, 1, *SIZE]]
-    assert shapes == [[1, 3, *SIZE], *expected]
+    count = getattr(task_of(model, SIZE), 'count', 0)
+    expected = dict(dets=[1, count, 5], labels=[1, count]) if count else dict(output=[1, 1, *SIZE])
+    assert shapes(graph.input) == dict(input=[1, 3, *SIZE]) and shapes(graph.output) == expected
 
 
 @pytest.fixture(scope='module')
@@ -147,7 +106,7 @@ def test_rewrites_are_undone_whatever_happens():
     cfg, predict = head.test_cfg, mmdet.models.YOLOXHead.predict_by_feat
 
     def fail():
-        with rewrites.static_detector(head, 100):
+        with rewrites.static_detector(head, 100, 80):
             assert module.batched_nms is not stock
             assert head.test_cfg.min_bbox_size == -1
             raise KeyError

@@ -10,9 +10,10 @@ from mmdet3d.structures import CameraInstance3DBoxes, Det3DDataSample, points_im
 from mmengine.config import ConfigDict
 
 from lzu_mm.deploy import OnnxModel, deform, export_onnx, mono3d
+from lzu_mm.deploy.deployed import match_boxes
+from lzu_mm.deploy.detectors_3d import _rows_3d
 from lzu_mm.deploy.export import structured_image
-from lzu_mm.deploy.tasks import match_boxes, task_of
-from lzu_mm.deploy.tasks_3d import _rows_3d
+from lzu_mm.deploy.tasks import task_of
 
 from .families import small_model
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .deployed import Deployed, match_boxes
 from .mono3d import SMOKE_PEAKS, SMOKE_SCORE, static_detector_3d
-from .tasks import Deployed, match_boxes
 
 __all__ = ['MonoDetector3D', 'Smoke']
 
