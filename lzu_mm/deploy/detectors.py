@@ -49,7 +49,8 @@ class Detector(Deployed):
         if self.max_gap is not None:
             self.inputs = ('input', 'previous')
         # Stock YOLOX gives all that it finds.
-        self.count: int = self.test_cfg.get('max_per_img') or self.most
+        count = self.test_cfg.get('max_per_img') or -1
+        self.count: int = count if count > 0 else self.most
 
     @property
     def test_cfg(self) -> Any:

@@ -42,10 +42,10 @@ def export_onnx(
     """Write a model as one ONNX file.
 
     The file takes ``input``, uint8 (1, 3, H, W), as the pipeline hands images over, and gives
-    ``dets`` (1, K, 5) and ``labels`` (1, K) of detectors, with -1 where there are no more, and
-    ``output`` (1, 1, H, W) of segmentors. With temporal saliency it takes ``previous`` (1, K, 5) as
-    well, the ``dets`` of the frame before, zeros at first. It has standard operations alone, and
-    metadata.
+    ``dets`` (1, K, 5) and ``labels`` (1, K) of detectors, with -1 where there are no more, with
+    ``masks`` (1, K, h, w) in the boxes if they have them, and ``output`` (1, 1, H, W) of
+    segmentors. With temporal saliency it takes ``previous`` (1, K, 5) as well, the ``dets`` of the
+    frame before, zeros at first. It has standard operations alone, and metadata.
 
     Args:
         model: A model of an MM library, with its weights; it is left as it is.

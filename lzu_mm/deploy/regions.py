@@ -52,14 +52,14 @@ def check_two_stage(model: Any) -> None:
     Raises:
         ValueError: If there is such a part, or a suppression that ONNX has not.
     """
-    roi_head = model.roi_head
-    parts = [('rpn_head', getattr(model, 'rpn_head', None)), ('roi_head', roi_head)]
-    for name in ('bbox_head', 'mask_head', 'bbox_roi_extractor', 'mask_roi_extractor'):
-        parts += [(name, part) for part in _each(getattr(roi_head, name, None))]
-    for name, part in list(parts):
-        if name.endswith('extractor'):
-            parts += [('roi_layers', layer) for layer in getattr(part, 'roi_layers', ())]
-    for name, part in parts:
+    from mmdet.models.detectors import TwoStageDetector
+
+    if type(model).predict is not TwoStageDetector.predict:
+        raise ValueError(
+            f'{type(model).__name__} cannot be exported: it predicts in another way than stock '
+            'two-stage detectors'
+        )
+    for name, part in _parts(model):
         if type(part).__name__ not in _KNOWN[name]:
             raise ValueError(
                 f'{type(model).__name__} cannot be exported: its {name} is {type(part).__name__}, '
@@ -70,7 +70,7 @@ def check_two_stage(model: Any) -> None:
                 f"RoIAlign(pool_mode={part.pool_mode!r}) differs from ONNX's: set pool_mode='avg'"
             )
     check_nms(model.rpn_head.test_cfg.nms, 'test_cfg.rpn.nms')
-    check_nms(roi_head.test_cfg.nms, 'test_cfg.rcnn.nms')
+    check_nms(model.roi_head.test_cfg.nms, 'test_cfg.rcnn.nms')
 
 
 @contextmanager
@@ -154,11 +154,17 @@ def static_multiclass_nms(
     return torch.cat((chosen, kept[:, None]), dim=1), found
 
 
-def _each(part: Any) -> list[Any]:
-    """The parts of all stages."""
-    if part is None:
-        return []
-    return list(part) if isinstance(part, torch.nn.ModuleList) else [part]
+def _parts(model: Any) -> Iterator[tuple[str, Any]]:
+    """Parts of a two-stage detector by name, those of all stages."""
+    yield 'rpn_head', getattr(model, 'rpn_head', None)
+    yield 'roi_head', model.roi_head
+    for name in ('bbox_head', 'mask_head', 'bbox_roi_extractor', 'mask_roi_extractor'):
+        stages = getattr(model.roi_head, name, None)
+        for part in stages if isinstance(stages, torch.nn.ModuleList) else [stages]:
+            if part is not None:
+                yield name, part
+            for layer in getattr(part, 'roi_layers', ()):
+                yield 'roi_layers', layer
 
 
 def translations() -> dict[Any, Callable[..., Any]]:

@@ -46,6 +46,6 @@ def task_of(model: Any, size: tuple[int, int], original: tuple[int, int] | None 
             )
         return Segmentor(model, size, original)
     raise ValueError(
-        f'{name} cannot be exported: only single-stage detectors of MMDetection, segmentors of '
-        'MMSegmentation, FCOS3D, PGD and SMOKE can'
+        f'{name} cannot be exported: only single-stage and two-stage detectors and DETR of '
+        'MMDetection, segmentors of MMSegmentation, FCOS3D, PGD and SMOKE can'
     )

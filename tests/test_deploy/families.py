@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 import numpy as np
-import onnx
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
@@ -16,6 +16,7 @@ from lzu_mm.deploy.export import structured_image
 from lzu_mm.deploy.tasks import task_of
 from tests.models import PREPROCESSORS, scoped
 
+onnx = pytest.importorskip('onnx')
 SIZE = (128, 192)
 STOCK = {
     'RetinaNet': ('mmdet', 'retinanet/retinanet_r18_fpn_1x_coco.py'),
@@ -36,6 +37,7 @@ STOCK = {
     'Mask R-CNN': ('mmdet', 'mask_rcnn/mask-rcnn_r18_fpn_8xb8-amp-lsj-200e_coco.py'),
     'Cascade R-CNN': ('mmdet', 'cascade_rcnn/cascade-rcnn_r18_fpn_8xb8-amp-lsj-200e_coco.py'),
     'Double-Head R-CNN': ('mmdet', 'double_heads/dh-faster-rcnn_r50_fpn_1x_coco.py'),
+    'Panoptic FPN': ('mmdet', 'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py'),
     'PSPNet': ('mmseg', 'pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'),
     'DeepLabV3+': ('mmseg', 'deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py'),
     'UPerNet-Swin': (

@@ -232,6 +232,7 @@ def test_static_attention_agrees_with_the_stock_one(columns, generator):
     ('family', 'changes', 'message'),
     [
         ('DDQ DETR', {}, 'DDQDETR cannot be exported: of detectors with queries only DETR, '),
+        ('Panoptic FPN', {}, 'PanopticFPN cannot be exported: it predicts in another way'),
         ('Double-Head R-CNN', {}, 'roi_head is DoubleHeadRoIHead, and only CascadeRoIHead and'),
         ('Faster R-CNN', {'test_cfg.rcnn.nms.type': 'soft_nms'}, "test_cfg.rcnn.nms=.*'soft_nms'"),
         ('Faster R-CNN', {'test_cfg.rpn.nms.max_num': 5}, "test_cfg.rpn.nms=.*'max_num': 5"),
