@@ -30,7 +30,8 @@ from mmengine.config import Config
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lzu_mm.engine import run_tool
+from lzu_mm.engine import latest_checkpoint, run_tool
+from lzu_mm.files import replacing
 from report.environment import describe_machine
 from report.results import Run, append_run, read_runs
 from report.write import write_report
@@ -155,7 +156,9 @@ def claim(job: Job) -> None:
             f'error: {job.folder} holds a training of {note.read_text()}, not of {path}: choose '
             'another --work-dir'
         )
-    note.write_text(path)
+    if not note.exists():
+        with replacing(note) as draft:
+            draft.write_text(path)
 
 
 @contextmanager
@@ -218,13 +221,16 @@ def train(job: Job, variables: 'dict[str, str]') -> float:
         call(job, variables, 'train', '--work-dir', str(job.folder), '--resume', *amp)
     finally:
         seconds = before + time.monotonic() - begin
-        stopwatch.write_text(f'{seconds:.1f}')
+        with replacing(stopwatch) as draft:
+            draft.write_text(f'{seconds:.1f}')
     return seconds
 
 
 def test(job: Job, variables: 'dict[str, str]') -> 'dict[str, float]':
     """Test the last checkpoint."""
-    checkpoint = (job.folder / 'last_checkpoint').read_text().strip()
+    checkpoint = latest_checkpoint(str(job.folder))
+    if checkpoint is None:
+        raise RuntimeError(f'tools/train.py left no checkpoint in {job.folder}')
     folder = job.folder / 'test'
     tta = ['--tta'] if job.tta else []
     call(job, variables, 'test', checkpoint, '--work-dir', str(folder), *tta)

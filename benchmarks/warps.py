@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from rich.progress import track
 
+from lzu_mm.engine import run_tool
+from lzu_mm.files import check_writable, replacing
 from lzu_mm.warps import SeparableWarp, Warp, saliency_to_warp, unzoom_feature, zoom_image
 from report.environment import describe_machine
 from report.tables import markdown
@@ -172,6 +174,8 @@ def _trained(function: 'Callable[..., Any]', inputs: 'list[torch.Tensor]') -> 'C
 def main() -> None:
     """Time and print."""
     args = parse_args()
+    if args.out:
+        check_writable(args.out)
     if args.threads:
         torch.set_num_threads(args.threads)
     cases = [*zoom_cases(args.device), *inversion_cases(args.device), *unzoom_cases(args.device)]
@@ -193,8 +197,9 @@ def main() -> None:
     print(json.dumps(machine))
     print(markdown(['ms', 'lzu_mm', 'plainly', 'ratio'], rows))
     if args.out:
-        args.out.write_text(json.dumps({'machine': machine, 'results': results}, indent=1) + '\n')
+        with replacing(args.out) as draft:
+            draft.write_text(json.dumps({'machine': machine, 'results': results}, indent=1) + '\n')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

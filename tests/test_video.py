@@ -9,6 +9,8 @@ import pytest
 
 from lzu_mm.video import Background, Camera, VideoFile, is_camera
 
+from .test_faults.processes import full_disk
+
 
 def test_stages_keep_order_and_overlap():
     # Each stage waits for the other: one after the other they would never end.
@@ -138,3 +140,19 @@ def test_a_video_is_whole_or_not_there(tmp_path):
     write(0)
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == ['video.mp4']
+
+
+def test_a_full_disk_leaves_the_video_that_was_there(tmp_path):
+    path = tmp_path / 'video.mp4'
+    path.write_text('old')
+    noise = np.random.default_rng(0).integers(0, 255, (20, 96, 128, 3), np.uint8)
+
+    def write():
+        with VideoFile(path, 5) as file:
+            for picture in noise:
+                file.add(picture)
+
+    with full_disk(20_000), pytest.raises(OSError, match='disk full'):
+        write()
+    assert path.read_text() == 'old'
+    assert [each.name for each in tmp_path.iterdir()] == ['video.mp4']

@@ -8,6 +8,8 @@ from typing import Sequence
 import matplotlib
 from matplotlib.figure import Figure
 
+from lzu_mm.files import replacing
+
 from .results import Summary, Timed
 from .tables import override, per_cent
 
@@ -48,7 +50,8 @@ def plot_accuracy_over_latency(
         axes.set_ylabel(f'{metric.split("/")[-1]}, per cent')
         if methods:
             axes.legend()
-        figure.savefig(path, dpi=150)
+        with replacing(path) as draft:
+            figure.savefig(draft, dpi=150)
 
 
 def method_of(summary: Summary) -> str:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Sequence
 
+from lzu_mm.files import replacing
+
 from .plots import plot_accuracy_over_latency
 from .results import Summary, Timed, read_runs, summarise, timed
 from .tables import accuracy_table, comma_separated, markdown
@@ -49,8 +51,9 @@ def write_report(
     columns = _columns(summaries, metrics)
     latencies = {k: v for path in latency for k, v in read_latencies(path).items()}
     header, rows = accuracy_table(summaries, columns, latencies or None, baseline, decimals)
-    results.with_suffix('.md').write_text(markdown(header, rows))
-    results.with_suffix('.csv').write_text(comma_separated(header, rows))
+    for suffix, text in (('.md', markdown(header, rows)), ('.csv', comma_separated(header, rows))):
+        with replacing(results.with_suffix(suffix)) as draft:
+            draft.write_text(text)
     if latencies and columns:
         plot_accuracy_over_latency(summaries, columns[0], latencies, results.with_suffix('.png'))
 

@@ -1,5 +1,6 @@
 """Resumed trainings draw the numbers that they would have drawn without the interruption."""
 
+import os
 import random
 from copy import deepcopy
 
@@ -12,7 +13,9 @@ from mmengine.registry import METRICS, MODELS
 
 from lzu_mm.engine import build_runner, read_checkpoint, resume_with_seed
 
+from ..test_faults.processes import start
 from ..test_faults.test_checkpoints import SmallModel, config
+from ..test_tools.launching import free_port
 
 
 @MODELS.register_module(force=True)
@@ -77,6 +80,34 @@ def test_the_weights_are_those_of_a_training_that_was_not_interrupted(tmp_path, 
     cfg = training(tmp_path / 'rest', by_epoch, workers, resume=True, load_from=str(middle))
     for name, found in weights(cfg).items():
         assert torch.equal(found, whole[name]), name
+
+
+def test_each_process_gets_its_own_states_back(tmp_path):
+    whole, rest = tmp_path / 'whole', tmp_path / 'rest'
+    train_in_two(whole)
+    train_in_two(rest, resume=True, load_from=str(whole / 'epoch_2.pth'))
+    before, after = (read_checkpoint(str(path / 'epoch_3.pth')) for path in (whole, rest))
+    first, second = before['meta']['random_states']
+    assert not torch.equal(first['torch'], second['torch'])
+    for name, found in after['state_dict'].items():
+        assert torch.equal(found, before['state_dict'][name]), name
+
+
+def train_in_two(work_dir, **changes):
+    port = free_port()
+    ranks = [start(train_rank, work_dir, rank, port, changes) for rank in range(2)]
+    for rank in ranks:
+        rank.join()
+    assert [rank.exitcode for rank in ranks] == [0, 0]
+
+
+def train_rank(work_dir, rank, port, changes):
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2',
+        MASTER_ADDR='127.0.0.1', MASTER_PORT=port,
+    )  # fmt: skip
+    randomness = dict(seed=0, diff_rank_seed=True)
+    weights(training(work_dir, launcher='pytorch', randomness=randomness, **changes))
 
 
 def test_validation_does_not_change_the_training(tmp_path):

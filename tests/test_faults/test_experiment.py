@@ -10,13 +10,16 @@ import sys
 import time
 
 import pytest
+import torch
 
 from lzu_mm.engine import run_tool
 
 from ..test_tools.launching import ROOT
+from .processes import full_disk
 
 sys.path.insert(0, str(ROOT / 'benchmarks'))
 from report.results import Run, append_run, paired_difference, read_runs, summarise
+from report.write import write_report
 
 TOOL = 'benchmarks/experiment.py'
 # Trains for ever; the stand-in for tools/train.py notes its process.
@@ -126,6 +129,48 @@ def test_a_half_line_does_not_take_the_next_run_with_it(tmp_path):
     assert json.loads(whole)['metrics'] == {'ap': 0.1}
     with pytest.raises(ValueError, match='line 1'):
         read_runs(results)
+
+
+def test_a_full_disk_leaves_the_report_that_was_there(tmp_path):
+    results = tmp_path / 'r.jsonl'
+    append_run(results, run(0, ap=0.1))
+    for suffix in ('.md', '.csv'):
+        results.with_suffix(suffix).write_text('old')
+    with full_disk(0), pytest.raises(OSError, match='File too large'):
+        write_report(results, ['ap'])
+    assert [results.with_suffix(suffix).read_text() for suffix in ('.md', '.csv')] == ['old'] * 2
+    write_report(results, ['ap'])
+    assert '| x' in results.with_suffix('.md').read_text()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_full_disk_leaves_what_the_experiment_knows_of_a_training(tmp_path, monkeypatch):
+    module = experiment()
+    job = module.Job(config(tmp_path / 'a'), 0, (), False, tmp_path / 'work')
+    module.claim(job)
+    (job.folder / 'train_seconds').write_text('12.0')
+    monkeypatch.setattr(module, 'call', lambda *_: None)
+    with full_disk(0):
+        module.claim(job)
+        with pytest.raises(OSError, match='File too large'):
+            module.train(job, {})
+    assert (job.folder / 'config_path').read_text() == str(job.config)
+    assert 12 <= module.train(job, {}) < 13
+
+
+@pytest.mark.parametrize('pointer', ['', 'epoch_9.pth', None])
+def test_the_last_checkpoint_is_tested_whatever_points_at_it(tmp_path, monkeypatch, pointer):
+    module, calls = experiment(), []
+    job = module.Job(config(tmp_path / 'a'), 0, (), False, tmp_path / 'work')
+    job.folder.mkdir(parents=True)
+    whole = dict(meta={}, state_dict={}, optimizer={}, message_hub={})
+    torch.save(whole, job.folder / 'epoch_3.pth')
+    if pointer is not None:
+        (job.folder / 'last_checkpoint').write_text(pointer)
+    monkeypatch.setattr(module, 'call', lambda *arguments: calls.append(arguments))
+    with pytest.raises(RuntimeError, match='left no metrics'):
+        module.test(job, {})
+    assert calls[0][3] == str(job.folder / 'epoch_3.pth')
 
 
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT])

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import threading
+from types import SimpleNamespace
 
 import cv2
 import mmcv
@@ -294,6 +295,25 @@ def test_an_error_in_a_stage_ends_the_program_in_one_line(
             _, message = demo(*arguments)
         assert message.strip() == 'error: ValueError: no way'
     assert not [path for path in tmp_path.iterdir() if path.suffix == '.mp4' and path != video]
+
+
+def test_a_damaged_video_is_said(demo, tmp_path, capsys, monkeypatch):
+    path, other = tmp_path / 'damaged.avi', tmp_path / 'file'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 10, (192, 128))
+    for frame in frames(5):
+        writer.write(frame)
+    writer.release()
+    whole = path.read_bytes()
+    third = [found.start() for found in re.finditer(b'\xff\xd8\xff', whole)][2]
+    path.write_bytes(whole[:third] + bytes(len(whole) - third))
+    other.touch()
+    # How many can be read does not depend on the model.
+    monkeypatch.setattr(demo.module, 'build_model', lambda args: None)
+    monkeypatch.setattr(demo.module, 'Detect', lambda model: SimpleNamespace(seconds=[0.1]))
+    monkeypatch.setattr(demo.module, 'process', lambda video, *_: ([0.1 for _ in video], 0))
+    _, message = demo(path, other, other, '--out', tmp_path / 'out.mp4')
+    assert not message
+    assert f'warning: {path} is damaged: 2 of 5 frames were read' in capsys.readouterr().out
 
 
 def test_a_file_in_place_of_the_checkpoint(demo, video, checkpoint, tmp_path):
