@@ -57,6 +57,11 @@ def check_writable(path: str | Path) -> None:
     path = Path(path).resolve()
     if path.is_dir():
         raise IsADirectoryError(f'{path} is a folder')
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(
+            f'cannot write {path}: {error.filename} is a file, not a folder'
+        ) from error
     with tempfile.TemporaryFile(dir=path.parent):
         pass

@@ -71,6 +71,8 @@ def parse_args() -> Namespace:
         parser.error('give either a config, or --image and --saliency')
     if (args.image is None) != (args.saliency is None):
         parser.error('--image and --saliency belong together; a config has a saliency of its own')
+    if args.width < 1:
+        parser.error('--width is a number of pixels, 1 or more')
     return args
 
 

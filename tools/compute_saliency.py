@@ -20,6 +20,7 @@ from lzu_mm.data_preprocessors import ZoomSettings
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
 from lzu_mm.engine import add_cfg_options, load_config, run_tool
 from lzu_mm.files import check_writable, replacing
+from lzu_mm.pipelines import type_name
 from lzu_mm.saliency import load_saliency, save_saliency
 from lzu_mm.saliency.estimation.dataset import (
     METHODS,
@@ -92,7 +93,7 @@ def configured_path(setting: Any) -> Optional[str]:
         return next(filter(None, map(configured_path, setting)), None)
     if not isinstance(setting, dict):
         return None
-    if str(setting.get('type', '')).endswith('FixedSaliency'):
+    if type_name(setting) == 'FixedSaliency':
         return setting.get('path')
     return configured_path(list(setting.values()))
 
@@ -146,8 +147,8 @@ def build_dataset(args: Namespace, cfg: Config) -> Any:
             'S_D belongs to the training set. Use --allow-evaluation-split if that is meant'
         )
     loader = cfg.get(f'{args.split}_dataloader')
-    if loader is None:
-        raise SystemExit(f'error: the config has no {args.split}_dataloader')
+    if not isinstance(loader, dict) or 'dataset' not in loader:
+        raise SystemExit(f'error: the config has no {args.split}_dataloader with a dataset')
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     try:
         return DATASETS.build(loader['dataset'])
@@ -182,6 +183,8 @@ def main() -> None:
     }
     if method == 'boxes':
         settings.update(bandwidth=args.bandwidth, amplitude=args.amplitude)
+    if args.sigma and method != 'centres':
+        raise SystemExit(f'error: --sigma blurs centres: it does nothing for --method {method}')
     if args.sigma:
         settings['sigma'] = args.sigma
     if not may_write(path, settings, args.overwrite):

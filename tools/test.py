@@ -23,6 +23,7 @@ from mmengine.runner import Runner
 from lzu_mm.engine import (
     add_common_arguments,
     build_runner,
+    check_phase,
     config_from_args,
     read_checkpoint,
     run_tool,
@@ -158,6 +159,7 @@ def enable_tta(cfg: Config) -> None:
 
 def innermost_dataset(cfg: Config) -> ConfigDict:
     """Find the tested dataset below its wrappers."""
+    check_phase(cfg, 'test_dataloader')
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
@@ -236,6 +238,7 @@ def main() -> None:
         check_writable(path)
     if cfg.load_from:
         read_checkpoint(cfg.load_from)
+    check_phase(cfg, 'test_dataloader', 'test_cfg', 'test_evaluator')
     runner = build_runner(cfg, args.allow_partial)
     if pickled:
         dump_predictions(runner, cfg.default_scope, args.out)

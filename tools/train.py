@@ -14,9 +14,11 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
+from lzu_mm.checks import check_whole
 from lzu_mm.engine import (
     add_common_arguments,
     build_runner,
+    check_phase,
     config_from_args,
     latest_checkpoint,
     read_checkpoint,
@@ -68,12 +70,14 @@ def enable_amp(cfg: Config) -> None:
 
 def enable_auto_scale_lr(cfg: Config) -> None:
     """Switch on the scaling of the learning rate."""
-    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+    scaling = cfg.get('auto_scale_lr')
+    if not isinstance(scaling, dict) or 'base_batch_size' not in scaling:
         raise SystemExit(
             'error: --auto-scale-lr needs auto_scale_lr=dict(base_batch_size=N) in the config, '
             'N being the batch size over all processes that the learning rate is meant for'
         )
-    cfg.auto_scale_lr.enable = True
+    check_whole('auto_scale_lr.base_batch_size', scaling.base_batch_size, '[1, inf)')
+    scaling.enable = True
 
 
 def set_resume(cfg: Config, checkpoint: 'str | None') -> None:
@@ -106,6 +110,7 @@ def main() -> None:
         enable_auto_scale_lr(cfg)
     check_writable(osp.join(cfg.work_dir, 'log'))
     set_resume(cfg, args.resume)
+    check_phase(cfg, 'train_dataloader', 'train_cfg', 'optim_wrapper')
     build_runner(cfg, args.allow_partial).train()
 
 

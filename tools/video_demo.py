@@ -108,6 +108,8 @@ def check_args(args: Namespace) -> None:
         raise SystemExit(f'error: --out must end in .mp4, not as {args.out}')
     if args.out and args.out.exists() and not args.overwrite:
         raise SystemExit(f'error: --out {args.out} exists: use --overwrite or another name')
+    if args.width < 1:
+        raise SystemExit('error: --width is a number of pixels, 1 or more')
     if args.live and '://' not in args.video and not is_camera(args.video):
         raise SystemExit(f'error: --live is for cameras: no frame of {args.video} is dropped')
     args.live = args.live or is_camera(args.video)

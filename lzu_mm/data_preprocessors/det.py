@@ -9,6 +9,7 @@ from mmdet.structures import DetDataSample
 
 from ..checks import check_number
 from ..frames import scale_factor
+from ..pipelines import type_name
 from ..registry import MODELS
 from .labels import scale_instances, scale_metainfo
 from .settings import SCALES
@@ -89,13 +90,13 @@ def _follow_zoom(augment: dict[str, Any], zoom: dict[str, Any], divisor: int) ->
     scale = zoom.get('scale')
     if scale is None or zoom.get('size') == 'auto':
         raise ValueError(
-            f'{augment["type"]} in data_preprocessor.batch_augments resizes to {sizes}, which '
+            f'{type_name(augment)} in data_preprocessor.batch_augments resizes to {sizes}, which '
             'undoes zoom.size. Set zoom.scale instead, which the augmentation follows, or remove it'
             ' (batch_augments=None).'
         )
     check_number('zoom.scale', scale, SCALES)
     followed = {name: tuple(round(n * scale) for n in size) for name, size in sizes.items()}
-    if str(augment['type']).endswith('FixedSizePad'):
+    if type_name(augment).endswith('FixedSizePad'):
         # The batch, padded to the divisor before, must not be larger.
         followed['size'] = tuple(-(-n // divisor) * divisor for n in followed['size'])
     return {**augment, **followed}

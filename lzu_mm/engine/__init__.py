@@ -4,7 +4,13 @@ from .checkpoint import allow_mmengine_checkpoints
 from .checkpoint_hook import SafeCheckpointHook
 from .configs import load_config
 from .dist import prepare_cpu_dist
-from .launch import add_cfg_options, add_common_arguments, build_runner, config_from_args
+from .launch import (
+    add_cfg_options,
+    add_common_arguments,
+    build_runner,
+    check_phase,
+    config_from_args,
+)
 from .nuscenes import adapt_nuscenes_metric
 from .optim_wrapper import BFloat16OptimWrapper
 from .randomness import RandomStatesHook, resume_with_seed
@@ -28,6 +34,7 @@ __all__ = [
     'add_common_arguments',
     'allow_mmengine_checkpoints',
     'build_runner',
+    'check_phase',
     'check_weights',
     'config_from_args',
     'latest_checkpoint',

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any, Iterator
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from ..checks import check_whole
 from ..registry import HOOKS
 from .randomness import random_states
 
@@ -25,6 +27,14 @@ class SafeCheckpointHook(CheckpointHook):
         *args: As for ``mmengine.hooks.CheckpointHook``.
         **kwargs: As for ``mmengine.hooks.CheckpointHook``.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Else an epoch is lost before they are noticed.
+        for name in ('interval', 'max_keep_ckpts'):
+            check_whole(f'default_hooks.checkpoint.{name}', getattr(self, name), '[-1, inf)')
+        for name in set(self.args) - set(signature(Runner.save_checkpoint).parameters):
+            raise TypeError(f'CheckpointHook got an unexpected keyword argument {name!r}')
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         meta = {**meta, 'random_states': random_states(runner.model)}

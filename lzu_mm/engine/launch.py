@@ -5,9 +5,11 @@ import os.path as osp
 from argparse import ArgumentParser, Namespace
 
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS, RUNNERS
 from mmengine.runner import Runner
 
+from ..pipelines import type_name
 from ..stock import library_of
 from .checkpoint import allow_mmengine_checkpoints
 from .configs import load_config
@@ -17,7 +19,13 @@ from .randomness import RandomStatesHook
 from .storage import write_atomically
 from .weights import CheckpointGuard
 
-__all__ = ['add_cfg_options', 'add_common_arguments', 'build_runner', 'config_from_args']
+__all__ = [
+    'add_cfg_options',
+    'add_common_arguments',
+    'build_runner',
+    'check_phase',
+    'config_from_args',
+]
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -91,6 +99,23 @@ def config_from_args(args: Namespace) -> Config:
     return cfg
 
 
+def check_phase(cfg: Config, *names: str) -> None:
+    """Refuse a config that lacks what a phase takes.
+
+    Args:
+        cfg: The config.
+        *names: Its entries, such as `test_dataloader`.
+
+    Raises:
+        ValueError: If one is missing or no dict.
+    """
+    for name in names:
+        if cfg.get(name) is None:
+            raise ValueError(f'the config has no {name}')
+        if name.endswith(('_dataloader', '_cfg')) and not isinstance(cfg[name], dict):
+            raise ValueError(f'{name} must be a dict, got {cfg[name]!r}')
+
+
 def build_runner(cfg: Config, allow_partial: bool = False) -> Runner:
     """Build the runner, which can read its checkpoints and evaluate nuScenes without a GPU.
 
@@ -120,9 +145,16 @@ def build_runner(cfg: Config, allow_partial: bool = False) -> Runner:
 
 def _keep_checkpoints(cfg: Config) -> None:
     """Let the stock hook remove an old checkpoint once the new one is written, not before."""
-    hook = cfg.get('default_hooks', {}).get('checkpoint')
-    if hook and hook.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook'):
-        hook.type = 'lzu_mm.SafeCheckpointHook'
+    hooks = cfg.get('default_hooks') or {}
+    if not isinstance(hooks, dict):
+        raise ValueError(f'default_hooks must be a dict of hooks by name, got {hooks!r}')
+    hook = hooks.get('checkpoint', dict(type='CheckpointHook'))  # None takes it out
+    if not isinstance(hook, dict) or type_name(hook) != 'CheckpointHook':
+        return
+    kind = hook['type']
+    if (HOOKS.get(kind) if isinstance(kind, str) else kind) is CheckpointHook:
+        safe = dict(hook, type='lzu_mm.SafeCheckpointHook')
+        cfg.default_hooks = dict(hooks, checkpoint=safe)
 
 
 def _limit_dynamo_cache() -> None:

@@ -19,7 +19,8 @@ from typing import Any, Callable, Iterator, Mapping
 
 from mmengine.config import Config, DictAction
 from mmengine.dataset import BaseDataset
-from mmengine.registry import Registry, build_from_cfg
+from mmengine.registry import OPTIMIZERS, Registry, build_from_cfg
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import lzu_mm
@@ -148,8 +149,33 @@ def _building(error: Exception, found: Mapping[str, Any]) -> str:
     reason = reason_of(error)
     unknown = re.search(r"unexpected keyword argument '(\w+)'", reason)
     near = _nearest(unknown[1], _settings(part)) if unknown else ''
-    name = getattr(part, '__name__', kind)
+    name = getattr(part, '__name__', kind) or 'a part'
     return f'cannot build {name} as the config has it: {reason}{near}'
+
+
+def _building_runner(error: Exception, found: Mapping[str, Any]) -> str:
+    return f'cannot build the runner as the config has it: {reason_of(error)}'
+
+
+def _building_loader(error: Exception, found: Mapping[str, Any]) -> str:
+    return f'cannot build a dataloader as the config has it: {reason_of(error)}'
+
+
+def _building_loop(error: Exception, found: Mapping[str, Any]) -> str:
+    return f'cannot run train_cfg, val_cfg or test_cfg as the config has it: {reason_of(error)}'
+
+
+def _building_optimizer(error: Exception, found: Mapping[str, Any]) -> str:
+    kind = _at(found.get('optim_wrapper'), 'optimizer', 'type')
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        return f'{kind} is no optimizer{_nearest(kind, _names(OPTIMIZERS))}'
+    return f'cannot build optim_wrapper as the config has it: {reason_of(error)}'
+
+
+def _at(config: Any, *keys: str) -> Any:
+    for key in keys:
+        config = config.get(key) if isinstance(config, dict) else None
+    return config
 
 
 def _nearest(word: str, known: Iterator[str]) -> str:
@@ -185,4 +211,10 @@ _PLACES: dict[CodeType, Callable[[Exception, Mapping[str, Any]], str]] = {
     CheckpointLoader.load_checkpoint.__func__.__code__: _loading_weights,
     BaseDataset.__getitem__.__code__: _loading_sample,
     build_from_cfg.__code__: _building,
+    Runner.from_cfg.__func__.__code__: _building_runner,
+    Runner.build_dataloader.__code__: _building_loader,
+    Runner.build_train_loop.__code__: _building_loop,
+    Runner.build_val_loop.__code__: _building_loop,
+    Runner.build_test_loop.__code__: _building_loop,
+    Runner.build_optim_wrapper.__code__: _building_optimizer,
 }

@@ -62,8 +62,7 @@ def read_checkpoint(path: str) -> dict[str, Any]:
         raise CheckpointError(
             f'{path} cannot be read as a checkpoint: {reason_of(error)}'
         ) from error
-    if not isinstance(checkpoint, dict):
-        raise CheckpointError(f'{path} is no checkpoint, but holds a {type(checkpoint).__name__}')
+    _check_kind(checkpoint, path)
     return checkpoint
 
 
@@ -87,6 +86,7 @@ def check_weights(
     Raises:
         CheckpointError: If it is refused.
     """
+    _check_kind(checkpoint, name)
     found, wanted = _weights(checkpoint), _unwrapped(model).state_dict()
     bad = [key for key, value in found.items() if key in wanted and not _is_finite(value)]
     if bad:
@@ -193,6 +193,14 @@ def _candidates(folder: Path) -> Iterator[Path]:
     for path in dict.fromkeys([*tried, *saved]):
         if path.is_file():
             yield path
+
+
+def _check_kind(checkpoint: Any, name: str) -> None:
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f'{name} is no checkpoint, but holds a {type(checkpoint).__name__}')
+    state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, dict):
+        raise CheckpointError(f'{name} holds a {type(state).__name__} in place of weights')
 
 
 def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmdet.models import BatchFixedSizePad
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
@@ -156,8 +157,9 @@ def test_batch_augments_follow_the_scale():
     assert pad.size == (320, 640)
 
 
-def test_a_fixed_padding_holds_what_the_divisor_makes_of_the_batch():
-    pad = dict(type='mmdet.BatchFixedSizePad', size=(100, 120), pad_mask=False)
+@pytest.mark.parametrize('kind', ['mmdet.BatchFixedSizePad', BatchFixedSizePad])
+def test_a_fixed_padding_holds_what_the_divisor_makes_of_the_batch(kind):
+    pad = dict(type=kind, size=(100, 120), pad_mask=False)
     module = build(dict(scale=0.5, saliency=UNIFORM), batch_augments=[pad], pad_size_divisor=32)
     output = module(batch('retinanet', [(100, 120), (80, 120)]), True)
     assert output['inputs'].shape[-2:] == (64, 64)

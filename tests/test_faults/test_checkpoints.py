@@ -12,12 +12,19 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS
 from torch import nn
 
 from lzu_mm import LearnedSaliency
-from lzu_mm.engine import CheckpointError, build_runner, latest_checkpoint, read_checkpoint
+from lzu_mm.engine import (
+    CheckpointError,
+    SafeCheckpointHook,
+    build_runner,
+    latest_checkpoint,
+    read_checkpoint,
+)
 from lzu_mm.engine import check_weights as check
 
 from .processes import start
@@ -107,6 +114,34 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_one_to_resume_from(
     runner = train(tmp_path, resume=True, load_from=latest)
     assert runner.epoch == 3
     assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_3.pth']
+
+
+@pytest.mark.parametrize(
+    'kind', [None, 'CheckpointHook', 'mmengine.CheckpointHook', 'mmengine.hooks.CheckpointHook']
+)
+def test_the_stock_hook_is_replaced_whatever_it_is_called(tmp_path, kind):
+    cfg = config(tmp_path)
+    cfg.default_hooks = {} if kind is None else dict(checkpoint=dict(type=kind))
+    assert SafeCheckpointHook in map(type, build_runner(cfg).hooks)
+
+
+def test_the_stock_hook_of_a_pure_python_config_is_replaced(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text(
+        'from mmengine.hooks import CheckpointHook\n'
+        'default_hooks = dict(checkpoint=dict(type=CheckpointHook, max_keep_ckpts=2))\n'
+    )
+    cfg = Config.fromfile(path, lazy_import=True)
+    cfg.update({**config(tmp_path), 'default_hooks': cfg.default_hooks})
+    (hook,) = [hook for hook in build_runner(cfg).hooks if isinstance(hook, CheckpointHook)]
+    assert isinstance(hook, SafeCheckpointHook)
+    assert hook.max_keep_ckpts == 2
+
+
+def test_other_hooks_are_left_alone(tmp_path):
+    cfg = config(tmp_path)
+    cfg.default_hooks.checkpoint = None
+    assert not [hook for hook in build_runner(cfg).hooks if isinstance(hook, CheckpointHook)]
 
 
 def test_old_checkpoints_are_removed_in_the_end(tmp_path):

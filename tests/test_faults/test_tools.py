@@ -53,6 +53,16 @@ train_cfg = dict(by_epoch=True, max_epochs=1)
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
 """
 
+SMALL = """
+custom_imports = dict(imports=['tests.test_faults.test_checkpoints'], allow_failed_imports=False)
+default_scope = 'mmengine'
+model = dict(type='SmallModel')
+train_dataloader = dict(dataset=dict(type='Points'), sampler=dict(type='DefaultSampler'))
+train_cfg = dict(by_epoch=True, max_epochs=1)
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=0.1))
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1))
+"""
+
 
 def coco(width, height, box):
     """Annotations of one image with one box."""
@@ -71,6 +81,7 @@ def bad(tmp_path_factory):
     folder = tmp_path_factory.mktemp('bad')
     texts = {
         'det.py': DET.replace('{folder}', str(folder)),
+        'small.py': SMALL,
         'syntax.py': 'model = dict(',
         'raises.py': 'assert 1 == 2, "twice"',
         'base.py': "_base_ = './none.py'",
@@ -101,6 +112,7 @@ def bad(tmp_path_factory):
     (folder / 'unreadable.json').write_text(json.dumps(unreadable))
     torch.save(dict(state_dict={}), folder / 'empty.pth')
     torch.save([1, 2], folder / 'list.pth')
+    torch.save(dict(state_dict=None), folder / 'nothing.pth')
     (folder / 'list.pkl').write_bytes(pickle.dumps([1, 2]))
     (folder / 'map.pkl').write_bytes(pickle.dumps(torch.ones(3, 4)))
     (folder / 'nan.pkl').write_bytes(pickle.dumps(torch.full((3, 4), float('nan'))))
@@ -108,6 +120,40 @@ def bad(tmp_path_factory):
     return folder
 
 
+# What a training of a whole config refuses: the setting, and the words.
+SETTINGS = [
+    ('train_dataloader=3', 'train_dataloader must be a dict, got 3'),
+    ('train_dataloader.batch_size=0', 'dataloader as the config has it: batch_size'),
+    ('train_dataloader.num_workers=-1', 'dataloader as the config has it: num_workers'),
+    ('train_dataloader.foo=1', "unexpected keyword argument 'foo'"),
+    ('train_dataloader.sampler.type=DefaultSample', "did you mean 'DefaultSampler'?"),
+    ('train_dataloader.dataset.type=Pointss', "did you mean 'Points'?"),
+    ('train_cfg=3', 'train_cfg must be a dict, got 3'),
+    ('train_cfg.max_epochs=x', 'cannot run train_cfg'),
+    ('train_cfg.type=Foo', 'cannot run train_cfg'),
+    ('optim_wrapper=3', 'cannot build optim_wrapper'),
+    ('optim_wrapper.type=OptimWraper', "did you mean 'OptimWrapper'?"),
+    ('optim_wrapper.optimizer.type=SDG', "SDG is no optimizer; did you mean 'SGD'?"),
+    ('optim_wrapper.optimizer.lr=fast', 'cannot build Adam'),
+    ('optim_wrapper.optimizer.foo=1', "unexpected keyword argument 'foo'"),
+    ('default_hooks=3', 'default_hooks must be a dict'),
+    ('default_hooks.checkpoint.type=CheckpointHok', "did you mean 'CheckpointHook'?"),
+    ('default_hooks.checkpoint.interval=x', 'default_hooks.checkpoint.interval must be a whole'),
+    ('default_hooks.checkpoint.max_keep_ckpts=x', 'max_keep_ckpts must be a whole number'),
+    ('default_hooks.checkpoint.max_keep_ckpt=1', "did you mean 'max_keep_ckpts'?"),
+    ('custom_hooks=3', 'cannot build the runner'),
+    ('visualizer=3', 'cannot build the runner'),
+    ('randomness.seed=x', 'cannot build the runner'),
+    ('param_scheduler.type=MultiStepLR', 'cannot build MultiStepLR'),
+    ('load_from={d}/none.pth', '{d}/none.pth'),
+    ('load_from={d}/broken.pth', 'cannot read the checkpoint {d}/broken.pth'),
+    ('load_from={d}/list.pth', '{d}/list.pth is no checkpoint, but holds a list'),
+    ('load_from={d}/nothing.pth', '{d}/nothing.pth holds a NoneType in place of weights'),
+    ('load_from={d}/empty.pth', '{d}/empty.pth lacks 4 of the 4 weights'),
+    ('resume=True load_from={d}/broken.pth', '{d}/broken.pth cannot be read'),
+    ('auto_scale_lr=3 --auto-scale-lr', 'base_batch_size=N'),
+    ('auto_scale_lr.base_batch_size=0 --auto-scale-lr', 'base_batch_size must be a whole number'),
+]
 # What all tools that read a config refuse: the config, and the words.
 CONFIGS = [
     ('none.py', 'none.py'),
@@ -177,7 +223,13 @@ CASES = [
         'model.data_preprocessor.zoom.anti_crop=no',
         'zoom.anti_crop must be True or False',
     ),
+    *[
+        (f'train {{d}}/small.py --work-dir {{d}}/small --cfg-options {setting}', words)
+        for setting, words in SETTINGS
+    ],
     # test
+    ('test {d}/small.py {d}/empty.pth --work-dir {d}/w', 'the config has no test_dataloader'),
+    ('test {d}/det.py {d}/empty.pth --work-dir {d}/w --tta', 'no test_dataloader'),
     ('test {d}/det.py {d}/none.pth', 'no checkpoint at {d}/none.pth'),
     ('test {d}/det.py {d}/broken.pth --work-dir {d}/w', '{d}/broken.pth'),
     ('test {d}/det.py {d}/list.pth --work-dir {d}/w', 'holds a list'),
@@ -220,7 +272,13 @@ CASES = [
         f'compute_saliency {{d}}/det.py --out {{d}}/o.npz --cfg-options {DATA}.type=CocoDatset',
         "did you mean 'CocoDataset'?",
     ),
+    (
+        'compute_saliency {d}/det.py --out {d}/o.npz --cfg-options train_dataloader=3',
+        'no train_dataloader with a dataset',
+    ),
+    ('compute_saliency {d}/det.py --out {d}/o.npz --sigma 1 1', 'nothing for --method boxes'),
     # browse_zoom
+    ('browse_zoom --image {d}/image.png --saliency uniform --width 0', '--width is a number'),
     ('browse_zoom', 'give either a config'),
     ('browse_zoom --image {d}/image.png', '--image and --saliency belong together'),
     ('browse_zoom --image {d}/none.png --saliency uniform', 'none.png'),
@@ -290,6 +348,7 @@ CASES = [
     ('video_demo {d}/broken.mp4 {d}/det.py {d}/empty.pth --out {d}/file/o.mp4', '{d}/file'),
     ('video_demo {d}/broken.mp4 {d}/det.py {d}/empty.pth', 'set --out'),
     ('video_demo {d}/a {d}/b {d}/c --out {d}/broken.mp4 --overwrite', 'no file {d}/a'),
+    ('video_demo {d}/a {d}/b {d}/c --out {d}/o.mp4 --width 0', '--width is a number'),
     # export_onnx
     ('export_onnx {d}/none.py {d}/empty.pth --size 9 9 --out {d}/o.onnx', 'no file {d}/none.py'),
     ('export_onnx {d}/det.py {d}/none.pth --size 9 9 --out {d}/o.onnx', 'no file {d}/none.pth'),
