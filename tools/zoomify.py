@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 r"""Write the child config that switches LZU on for any stock config, or your own.
 
-It swaps the data preprocessor, puts lzu_mm.UnzoomNeck behind the neck, takes crops, mosaics and the
-like out of training and slides out of testing, and says so in comments. Examples:
+It swaps the data preprocessor, wraps the neck in lzu_mm.UnzoomNeck, takes crops, mosaics and the
+like out of training and slide inference out of testing, and says so in comments. Examples:
     lzu-mm zoomify mmdet::retinanet/retinanet_r50_fpn_1x_coco.py --scale 0.5 \
         --saliency fixed:data/saliency/coco.npz -o configs/lzu_retinanet_r50_fpn_1x_coco.py
     lzu-mm zoomify mine.py --size 256 512 --saliency horizon:0.45 -o lzu_mine.py
