@@ -13,7 +13,11 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.registry import METRICS, TRANSFORMS
 
+from lzu_mm.data_preprocessors.pixels import RULES
 from lzu_mm.evaluation import FineCocoMetric
+
+# In pixels of the original image: the zoom leaves it as it is.
+RULES['ori_crop_offset'] = None
 
 
 @TRANSFORMS.register_module()
@@ -21,7 +25,7 @@ class CropBox(BaseTransform):
     """Cuts the same box out of every image.
 
     Boxes whose centre is outside are dropped, the others clipped. The original shape stays noted;
-    ``crop_offset`` tells where the box lies in it, and has to be among the ``meta_keys`` of
+    ``ori_crop_offset`` tells where the box lies in it, and has to be among the ``meta_keys`` of
     ``PackDetInputs`` at test. To come first after loading.
 
     Args:
@@ -36,7 +40,7 @@ class CropBox(BaseTransform):
         left, top, right, bottom = self.box
         results['img'] = results['img'][top:bottom, left:right]
         results['img_shape'] = results['img'].shape[:2]
-        results['crop_offset'] = (left, top)
+        results['ori_crop_offset'] = (left, top)
         if 'gt_bboxes' in results:
             boxes = results['gt_bboxes']
             boxes.translate_([-left, -top])
@@ -56,12 +60,12 @@ class CroppedCocoMetric(FineCocoMetric):
     """COCO's AP in the original image, for predictions in a crop of it."""
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Move predictions back by ``crop_offset``; see ``CocoMetric``."""
+        """Move predictions back by ``ori_crop_offset``; see ``CocoMetric``."""
         moved = []
         for sample in data_samples:
             predictions = sample['pred_instances']
             boxes = predictions['bboxes']
-            offset = boxes.new_tensor(sample['crop_offset']).repeat(2)
+            offset = boxes.new_tensor(sample['ori_crop_offset']).repeat(2)
             moved.append({**sample, 'pred_instances': {**predictions, 'bboxes': boxes + offset}})
         super().process(data_batch, moved)
 

@@ -63,7 +63,7 @@ def slice_boxes(
 class SlicedTTA(DetTTAModel):
     """Merges the predictions in the pieces of an image.
 
-    Each view of the test time augmentation is a piece; ``crop_offset`` among its ``meta_keys``
+    Each view of the test time augmentation is a piece; ``ori_crop_offset`` among its ``meta_keys``
     tells which. Duplicates where pieces overlap are left to the non-maximum suppression of
     ``tta_cfg``.
     """
@@ -73,7 +73,7 @@ class SlicedTTA(DetTTAModel):
     ) -> tuple[Tensor, Tensor]:
         """Move the boxes of each piece to where it lies; see ``DetTTAModel``."""
         moved = [
-            boxes + boxes.new_tensor(meta['crop_offset']).repeat(2)
+            boxes + boxes.new_tensor(meta['ori_crop_offset']).repeat(2)
             for boxes, meta in zip(aug_bboxes, img_metas)
         ]
         return torch.cat(moved), torch.cat(aug_scores)

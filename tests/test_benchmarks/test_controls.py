@@ -16,6 +16,7 @@ from mmengine.structures import InstanceData
 from benchmarks.controls import CropBox, CroppedCocoMetric, RandomSlice, SlicedTTA
 from benchmarks.controls.crop import smallest_box
 from benchmarks.controls.slices import slice_boxes
+from lzu_mm.data_preprocessors import ZoomDetDataPreprocessor
 
 from ..test_evaluation.test_fine_coco import annotations, evaluate  # noqa: F401
 
@@ -57,11 +58,26 @@ def test_a_crop_keeps_the_objects_whose_centre_is_in_it():
     assert found['img'].shape == (30, 52, 3)
     assert found['img'][0, 0].tolist() == [15, 18, 0]
     assert found['ori_shape'] == (60, 100) and found['img_shape'] == (30, 52)
-    assert found['crop_offset'] == (18, 15)
+    assert found['ori_crop_offset'] == (18, 15)
     # The first is clipped; the centre of the third, (90, 50), lies outside.
     assert found['gt_bboxes'].tensor.tolist() == [[0, 0, 12, 15], [27, 5, 37, 25]]
     assert found['gt_bboxes_labels'].tolist() == [0, 1]
     assert len(found['gt_ignore_flags']) == 2
+
+
+def test_the_zoom_leaves_where_a_crop_lies_as_it_is():
+    """It is in pixels of the original image, which predictions return to."""
+    zoom = dict(scale=0.5, saliency=dict(type='lzu_mm.UniformSaliency'))
+    preprocessor = ZoomDetDataPreprocessor(zoom=zoom)
+    sample = DetDataSample(
+        metainfo=dict(
+            img_shape=(30, 52), ori_shape=(60, 100), scale_factor=(1, 1), ori_crop_offset=(18, 15)
+        )
+    )
+    batch = dict(inputs=[torch.zeros(3, 30, 52, dtype=torch.uint8)], data_samples=[sample])
+    (zoomed,) = preprocessor(batch, training=False)['data_samples']
+    assert zoomed.img_shape == (15, 26)
+    assert zoomed.ori_crop_offset == (18, 15)
 
 
 def test_predictions_in_a_crop_are_evaluated_in_the_image(annotations):  # noqa: F811
@@ -69,7 +85,7 @@ def test_predictions_in_a_crop_are_evaluated_in_the_image(annotations):  # noqa:
 
     class Offset(CroppedCocoMetric):
         def process(self, batch, samples):
-            super().process(batch, [{**s, 'crop_offset': (30, 45)} for s in samples])
+            super().process(batch, [{**s, 'ori_crop_offset': (30, 45)} for s in samples])
 
     assert evaluate(Offset, path, [(0, 0, 0.9, 10.0, 5.0, 20.0, 20.0)])[
         'coco/bbox_mAP'
@@ -78,7 +94,7 @@ def test_predictions_in_a_crop_are_evaluated_in_the_image(annotations):  # noqa:
 
 
 def test_slices_lie_anywhere_and_nowhere_else():
-    offsets = {RandomSlice((58, 97)).transform(loaded())['crop_offset'] for _ in range(200)}
+    offsets = {RandomSlice((58, 97)).transform(loaded())['ori_crop_offset'] for _ in range(200)}
     assert offsets == {(x, y) for x in range(4) for y in range(3)}
 
 
@@ -102,7 +118,7 @@ def test_pieces_are_merged_in_the_image():
             scores=torch.tensor(scores),
             labels=torch.zeros(len(scores), dtype=torch.long),
         )
-        sample = DetDataSample(metainfo=dict(crop_offset=offset, ori_shape=(60, 100)))
+        sample = DetDataSample(metainfo=dict(ori_crop_offset=offset, ori_shape=(60, 100)))
         sample.pred_instances = instances
         return sample
 

@@ -43,7 +43,7 @@ def real(shared_data, tmp_path, monkeypatch):
     Path('data/saliency').mkdir()
     saliency = np.full((31, 51), 1.0, np.float32)
     saliency[12:20] = 9
-    for name in ('gtsdb', 'gtsdb_centres', 'camvid'):
+    for name in ('gtsdb', 'gtsdb_centres', 'gtsdb_centres15', 'camvid'):
         np.savez(f'data/saliency/{name}.npz', saliency=saliency)
 
     def load(path):
@@ -91,8 +91,10 @@ def test_it_is_evaluated_on_real_frames(path, real):
     truth = [a for a in known['annotations'] if a['image_id'] == 0]
     corners = [(x, y, x + w, y + h) for x, y, w, h in (a['bbox'] for a in truth)]
     # What is left to the metric; the model undoes the resize.
-    offset = torch.tensor(found.metainfo.get('crop_offset', (0, 0))).repeat(2)
-    source = (413, 1282) if 'crop_offset' in found.metainfo else found.ori_shape
+    offset, source = torch.zeros(4), found.ori_shape
+    if path == CONTROL:
+        left, top, right, bottom = cfg.crop.box
+        offset, source = torch.tensor([left, top]).repeat(2), (bottom - top, right - left)
     for zoomed, whole, factor in zip(found.img_shape, source, found.scale_factor[::-1]):
         assert factor == pytest.approx(zoomed / whole)
     found.pred_instances = InstanceData(

@@ -10,7 +10,7 @@ model = dict(data_preprocessor=dict(zoom=dict(scale=None, size=(148, 460))))
 load, annotations, *rest = _base_.train_pipeline
 train_pipeline = [load, annotations, crop, *rest]
 load, resize, annotations, pack = _base_.test_pipeline
-pack.meta_keys = (*pack.meta_keys, 'crop_offset')
+pack.meta_keys = (*pack.meta_keys, 'ori_crop_offset')
 test_pipeline = [load, crop, resize, annotations, pack]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

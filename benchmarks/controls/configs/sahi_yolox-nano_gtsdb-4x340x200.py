@@ -13,7 +13,7 @@ tta_model = dict(
     type='SlicedTTA', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.65), max_per_img=300)
 )
 load, resize, annotations, pack = _base_.test_pipeline
-pack.meta_keys = (*pack.meta_keys, 'crop_offset')
+pack.meta_keys = (*pack.meta_keys, 'ori_crop_offset')
 # Their overlap is 204 pixels by 120, about the largest sign.
 boxes = [(0, 0, 782, 460), (578, 0, 1360, 460), (0, 340, 782, 800), (578, 340, 1360, 800)]
 tta_pipeline = [
