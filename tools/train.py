@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
-from lzu_mm.checks import check_whole
+from lzu_mm.checks import check_number, check_whole
 from lzu_mm.engine import (
     add_common_arguments,
     build_runner,
@@ -111,6 +111,8 @@ def main() -> None:
     check_writable(osp.join(cfg.work_dir, 'log'))
     set_resume(cfg, args.resume)
     check_phase(cfg, 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    for name in {'max_epochs', 'max_iters'} & set(cfg.train_cfg):
+        check_number(f'train_cfg.{name}', cfg.train_cfg[name], '[1, inf)')
     build_runner(cfg, args.allow_partial).train()
 
 

@@ -27,7 +27,7 @@ from lzu_mm.engine import (
 )
 from lzu_mm.engine import check_weights as check
 
-from .processes import start
+from .processes import full_disk, start
 
 
 @MODELS.register_module(force=True)
@@ -114,6 +114,16 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_one_to_resume_from(
     runner = train(tmp_path, resume=True, load_from=latest)
     assert runner.epoch == 3
     assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_3.pth']
+
+
+def test_a_full_disk_while_a_checkpoint_is_written_leaves_the_last(tmp_path):
+    train(tmp_path, 2)
+    latest = latest_checkpoint(str(tmp_path))
+    with full_disk(Path(latest).stat().st_size // 2), pytest.raises(OSError, match='too large'):
+        train(tmp_path, 3, resume=True, load_from=latest)
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_2.pth']
+    assert latest_checkpoint(str(tmp_path)) == latest
+    assert train(tmp_path, 3, resume=True, load_from=latest).epoch == 3
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import copy
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -235,6 +236,17 @@ def test_threads_with_videos_of_their_own_share_a_model():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_samples_are_let_go_once_their_boxes_are_known():
+    module = temporal()
+    first = sample(video_id=3, frame_id=0)
+    look(module, first)
+    detect(first, BOX)
+    gone = weakref.ref(first)
+    del first
+    look(module, sample(video_id=4, frame_id=0))
+    assert gone() is None
 
 
 def test_a_model_without_boxes_is_refused():
