@@ -98,9 +98,10 @@ def zoom(saliency):
 @pytest.mark.parametrize('family', [family for family in SMALL if 'Mask' not in family])
 def test_a_file_gives_what_test_step_gives(family, zoom, tmp_path):
     model = small_model(family, zoom, excited=False, **SMALL[family])
-    # Scores of untrained queries have their level from the image.
+    # Scores of untrained queries have their level from the image, and hardly differ: what spreads
+    # them does the same to rounding.
     excite(model, other_image())
-    _, _, graph = check_file(model, tmp_path)
+    _, _, graph = check_file(model, tmp_path, share=0.3)
     assert shapes(graph.input) == dict(input=[1, 3, *SIZE])
     assert shapes(graph.output) == dict(dets=[1, 30, 5], labels=[1, 30])
 
