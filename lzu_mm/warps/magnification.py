@@ -59,7 +59,9 @@ def _axis_blend(knots: Tensor, slope: float) -> Tensor:
 
 def _convexity_blend(knots: Tensor, identity: Tensor, area: float) -> Tensor:
     """Smallest of a few λ at which all corners of all cells turn the same way: (N,)."""
-    steps = torch.tensor([0, *(2.0**-k for k in range(10, -1, -1))]).to(knots)
+    # Made on the device: a tensor of a list would be copied there, and waited for.
+    halvings = torch.arange(11, -1, -1, device=knots.device, dtype=knots.dtype)
+    steps = torch.where(halvings < 11, 0.5**halvings, 0.0)
     blended = torch.lerp(knots[:, None], identity, steps[:, None, None, None])
     scale = (knots.shape[1] - 1) * (knots.shape[2] - 1)
     right = blended.diff(dim=3)

@@ -27,7 +27,8 @@ class PartWarp(Warp):
     def __init__(self, inner: Warp, share: Tensor) -> None:
         super().__init__()
         self.inner = inner
-        self.share = share.to(inner.knots_like)
+        # Without waiting for the device.
+        self.share = share.to(inner.knots_like, non_blocking=True)
 
     @property
     def knots_like(self) -> Tensor:
@@ -64,5 +65,5 @@ def warp_of_parts(warp: Warp, shares: list[tuple[float, float]]) -> Warp:
     if all(share == (1, 1) for share in shares):
         return warp
     if len(warp) < len(shares):
-        warp = warp.index(torch.zeros(len(shares), dtype=torch.long))
+        warp = warp.index(torch.zeros(len(shares), dtype=torch.long, device=warp.knots_like.device))
     return PartWarp(warp, torch.tensor([(w, h) for h, w in shares]))

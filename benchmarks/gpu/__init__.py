@@ -1,0 +1,1 @@
+"""What zoom and unzoom do on a GPU, and what they cost there, with torch and torchvision alone."""

@@ -1,0 +1,105 @@
+"""Whole detectors: torchvision's RetinaNet-R50, uniform, and zoomed by one map or a map each."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import torch
+from torch import Tensor, nn
+
+from gpu.clock import Setting, attempt, captured, show, take_turns
+from gpu.scenes import noise, saliency, sizes
+from lzu_mm.nn import ZoomedBackbone
+
+KINDS = ('uniform', 'LZU fixed', 'LZU adaptive')
+
+
+def run(setting: Setting) -> 'list[dict[str, Any]]':
+    """Eager and as CUDA graphs; the dearest last."""
+    cases = [
+        (scale, batch, mode, dtype)
+        for scale in (0.5, 1.0)
+        for batch in ((1, 2) if setting.quick else (1, 8))
+        for dtype in (torch.float32, torch.bfloat16)
+        for mode in ('eager', 'graph')
+    ]
+    return _rows([c for c in cases if not setting.quick or c[0] == 0.5], setting)
+
+
+def run_compiled(setting: Setting) -> 'list[dict[str, Any]]':
+    """By ``torch.compile``, most of whose time goes to compiling."""
+    cases = [(0.5, 8, 'compiled', torch.bfloat16), (0.5, 1, 'compiled', torch.float32)]
+    if setting.device.type != 'cuda':
+        return [{'name': 'compiled', 'skipped': 'takes a GPU'}]
+    return _rows(cases, setting, needed=60)
+
+
+def _rows(cases: 'list[Any]', setting: Setting, needed: float = 15) -> 'list[dict[str, Any]]':
+    rows: list[dict[str, Any]] = []
+    model = _retinanet(setting).to(setting.device).eval()
+    for scale, batch, mode, dtype in cases:
+        name = f'RetinaNet-R50 at {scale}x, {batch} images, {str(dtype)[6:]}, {mode}'
+        if mode == 'graph' and setting.device.type != 'cuda':
+            continue
+        if setting.left() < (0 if setting.quick else needed):
+            rows.append({'name': name, 'skipped': 'no time is left'})
+            print(f'{name}: skipped, no time is left')
+            continue
+        attempt(name, lambda: _row(name, model, scale, batch, mode, dtype, setting), rows)
+        if setting.device.type == 'cuda':
+            torch.cuda.empty_cache()
+    return rows
+
+
+def _retinanet(setting: Setting) -> nn.Module:
+    from torchvision.models.detection import retinanet_resnet50_fpn
+
+    torch.manual_seed(0)
+    h, w = sizes(setting).source
+    return retinanet_resnet50_fpn(
+        weights=None, weights_backbone=None, num_classes=9, min_size=h, max_size=w
+    )
+
+
+@torch.no_grad()
+def _row(
+    name: str,
+    model: Any,
+    scale: float,
+    batch: int,
+    mode: str,
+    dtype: torch.dtype,
+    setting: Setting,
+) -> 'dict[str, Any]':
+    model.to(dtype)
+    images = noise(batch, 3, *sizes(setting).source).to(setting.device, dtype)
+    functions = {}
+    for kind in KINDS:
+        function = _dense(model, _zoomed(model.backbone, kind, scale, batch, setting), images)
+        if mode == 'compiled':
+            function = torch.compile(function)
+        functions[kind] = captured(function) if mode == 'graph' else function
+    times = take_turns(functions, setting)
+    show(name, times, KINDS[0])
+    return {'ms': times}
+
+
+def _zoomed(
+    backbone: nn.Module, kind: str, scale: float, batch: int, setting: Setting
+) -> ZoomedBackbone:
+    maps = saliency(batch, setting.device)
+    looks: dict[str, Any] = {
+        'uniform': 'uniform',
+        'LZU fixed': maps[:1],
+        'LZU adaptive': lambda images: maps,
+    }
+    return ZoomedBackbone(backbone, looks[kind], scale=scale).to(setting.device)
+
+
+def _dense(model: Any, backbone: nn.Module, images: Tensor) -> 'Callable[[], Any]':
+    """All but the choice of boxes, which waits for the device."""
+
+    def run() -> Any:
+        return model.head(list(backbone(images).values()))
+
+    return run

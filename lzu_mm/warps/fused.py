@@ -1,0 +1,64 @@
+"""Whether the fused kernels run: on CUDA, where Triton is installed, and outside ``torch.compile``.
+
+``LZU_FUSED=0`` in the environment, or :func:`fused_kernels`, turns them off.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Iterator
+
+import torch
+from torch import Tensor
+
+from .compat import is_compiling
+
+__all__ = ['fused_kernels', 'takes']
+
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8)
+_enabled = os.environ.get('LZU_FUSED', '1') != '0'
+
+
+@contextmanager
+def fused_kernels(enabled: bool) -> Iterator[None]:
+    """Turn the fused kernels on, as they are by default, or off, within a block.
+
+    Args:
+        enabled: Whether to use them where they can be used.
+    """
+    global _enabled
+    before, _enabled = _enabled, enabled
+    try:
+        yield
+    finally:
+        _enabled = before
+
+
+def takes(values: Tensor, knots: Tensor) -> bool:
+    """Whether the kernels take these values, for a warp of these knots.
+
+    What they do not take goes through plain torch: gradients of the warp, double precision, and
+    whatever ``torch.compile``, ``torch.export`` or ``torch.jit.trace`` looks at.
+
+    Args:
+        values: An image or features.
+        knots: Of the warp.
+    """
+    return (
+        _enabled
+        and values.device.type == 'cuda'
+        and values.dtype in _DTYPES
+        and knots.dtype == torch.float32
+        and not (knots.requires_grad and torch.is_grad_enabled())
+        and not is_compiling()
+        and not torch.jit.is_tracing()
+        and _has_triton()
+    )
+
+
+@lru_cache(maxsize=None)
+def _has_triton() -> bool:
+    return find_spec('triton') is not None
