@@ -21,6 +21,11 @@ from .compat import is_compiling, weighted_bags
 _MAX_MINIFICATION = 4
 
 
+def widest(count: int, samples: int) -> int:
+    """Source pixels, of ``count``, that one of so many samples stands for at most."""
+    return min(max(math.ceil(_MAX_MINIFICATION * count / samples), 1), count)
+
+
 def triangle_weights(position: Tensor, scale: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The pixels that each position takes, and their weights.
 
@@ -32,7 +37,7 @@ def triangle_weights(position: Tensor, scale: Tensor, count: int) -> tuple[Tenso
     Returns:
         Indices (int64, in 0 … n - 1) and weights (summing to 1), both (m, taps).
     """
-    limit = min(max(math.ceil(_MAX_MINIFICATION * count / len(position)), 1), count)
+    limit = widest(count, len(position))
     scale = scale.clamp(1, limit)
     on_host = scale.device.type == 'cpu' and not is_compiling()
     reach = int(scale.detach().max().ceil()) if on_host else limit

@@ -26,6 +26,12 @@ class AreaWeights(NamedTuple):
     columns: Tensor
 
 
+def settle(position: Tensor, scale: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Positions and scales as :func:`triangles` takes them, of the same shapes."""
+    # Beyond the first and the last centre the border cell is taken.
+    return position.clamp(0, count - 1), torch.where(scale < 1 + _HAIR, 1.0, scale)
+
+
 def triangles(position: Tensor, scale: Tensor, count: int) -> Tensor:
     """Weights of the cells of an axis.
 
@@ -37,9 +43,7 @@ def triangles(position: Tensor, scale: Tensor, count: int) -> Tensor:
     Returns:
         Shape (N, m, n), summing to 1 along n.
     """
-    # Beyond the first and the last centre the border cell is taken.
-    position = position.clamp(0, count - 1)[..., None]
-    scale = torch.where(scale < 1 + _HAIR, 1.0, scale)[..., None]
+    position, scale = (part[..., None] for part in settle(position, scale, count))
     index = torch.arange(count, device=position.device, dtype=position.dtype)
     weight = (1 - (index - position).abs() / scale).clamp_min(0)
     return weight / weight.sum(dim=-1, keepdim=True)

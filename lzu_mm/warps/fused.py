@@ -14,11 +14,14 @@ from typing import Iterator
 import torch
 from torch import Tensor
 
-from .compat import is_compiling
+from .compat import is_compiling, is_transforming
+from .taps import Taps
 
-__all__ = ['fused_kernels', 'takes']
+__all__ = ['fused_kernels', 'resample', 'takes']
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8)
+# Subclasses are traced, sharded or not there at all.
+_KINDS = (Tensor, torch.nn.Parameter)
 _enabled = os.environ.get('LZU_FUSED', '1') != '0'
 
 
@@ -52,11 +55,19 @@ def takes(values: Tensor, knots: Tensor) -> bool:
         and values.device.type == 'cuda'
         and values.dtype in _DTYPES
         and knots.dtype == torch.float32
+        and knots.device == values.device
         and not (knots.requires_grad and torch.is_grad_enabled())
-        and not is_compiling()
-        and not torch.jit.is_tracing()
+        and type(values) in _KINDS
+        and not (is_compiling() or torch.jit.is_tracing() or is_transforming())
         and _has_triton()
     )
+
+
+def resample(values: Tensor, taps: Taps, dtype: torch.dtype) -> Tensor:
+    """See :func:`lzu_mm.warps.triton_kernels.resample`."""
+    from .triton_kernels import resample as kernel
+
+    return kernel(values, taps, dtype)
 
 
 @lru_cache(maxsize=None)

@@ -7,7 +7,8 @@ has won: area weights average over the features that a cell stands for, and a fi
 cells to lay them on.
 
 On a CPU, channels-last features of a separable warp are sampled one axis after the other.
-``grid_sample`` is faster on contiguous features and on a GPU, and non-separable warps need it.
+``grid_sample`` is faster on contiguous features, and non-separable warps need it. On a GPU separable
+warps have a kernel of their own (:mod:`lzu_mm.warps.fused`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .area import AreaWeights, triangles, weigh
+from . import fused
+from .area import AreaWeights, settle, triangles, weigh
 from .base import Warp
 from .cells import CellAxis, Frame, cell_axes, frame_cells
 from .sampling import axes_to_grid, is_channels_last, sample_axes, sample_grid, to_grid
 from .separable import SeparableWarp
+from .taps import Taps
 
 
 def unzoom_feature(
@@ -74,9 +77,12 @@ def unzoom_feature(
     def axes() -> tuple[CellAxis, CellAxis]:
         return cell_axes(cells, content, canvas, warp.knots_like, align_corners, frame)
 
+    if antialias and not isinstance(warp, SeparableWarp):
+        raise ValueError('antialias takes a separable warp: set separable=True')
+    if isinstance(warp, SeparableWarp) and fused.takes(feature, warp.knots_like):
+        taps = warp.once(('taps', antialias, *level), lambda: unzoom_taps(warp, *axes(), antialias))
+        return fused.resample(feature, taps, feature.dtype)
     if antialias:
-        if not isinstance(warp, SeparableWarp):
-            raise ValueError('antialias takes a separable warp: set separable=True')
         return _unzoom_by_area(
             feature, *warp.once(('area', *level), lambda: area_weights(warp, *axes()))
         )
@@ -138,7 +144,10 @@ def area_weights(
     warp: SeparableWarp, x: CellAxis, y: CellAxis
 ) -> tuple[AreaWeights, AreaWeights | None, Tensor | None]:
     """What cells take; what those beyond the content take, and which these are."""
-    weights = AreaWeights(_axis_areas(y, warp.map_y), _axis_areas(x, warp.map_x))
+    weights = AreaWeights(
+        triangles(*_axis_areas(y, warp.map_y), y.count),
+        triangles(*_axis_areas(x, warp.map_x), x.count),
+    )
     beyond = cells_beyond(x, y)
     if beyond is None:
         return weights, None, None
@@ -146,13 +155,35 @@ def area_weights(
     return weights, AreaWeights(*stay), beyond
 
 
-def _axis_areas(axis: CellAxis, function: Callable[[Tensor, bool], Tensor]) -> Tensor:
+def unzoom_taps(warp: SeparableWarp, x: CellAxis, y: CellAxis, antialias: bool) -> Taps:
+    """The same as :func:`area_weights`, or as the grid of points, for the fused kernels."""
+    columns, wide = _axis_taps(x, warp.map_x, antialias)
+    rows, high = _axis_taps(y, warp.map_y, antialias)
+    if not (x.overflows or y.overflows):
+        return Taps(columns, rows, wide, high)
+    beyond = ((axis.position > 1).expand(len(at), -1) for axis, at in ((x, columns), (y, rows)))
+    return Taps(columns, rows, wide, high, x.index, y.index, *(part.contiguous() for part in beyond))
+
+
+def _axis_taps(
+    axis: CellAxis, function: Callable[[Tensor, bool], Tensor], antialias: bool
+) -> tuple[Tensor, Tensor | None]:
+    if not antialias:
+        return axis.index_of(function(axis.position, True)).contiguous(), None
+    position, scale = settle(*_axis_areas(axis, function), axis.count)
+    return position.contiguous(), scale.contiguous()
+
+
+def _axis_areas(
+    axis: CellAxis, function: Callable[[Tensor, bool], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The cells that the cells of the frame stand for: index of the middle, and how many."""
     half = axis.step / (2 * axis.factor)
     low, high = (function(axis.position + way, True) for way in (-half, half))
     mapped = function(axis.position, True)
     # To the bit where the warp is the identity.
     index = torch.where(mapped == axis.position, axis.index, axis.index_of(mapped))
-    return triangles(index, (high - low) / axis.step, axis.count)
+    return index, (high - low) / axis.step
 
 
 def _unzoom_by_area(

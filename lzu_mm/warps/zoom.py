@@ -3,22 +3,24 @@
 Convention: see :mod:`lzu_mm.warps.base`. The content of an image lies at its top left; beyond it
 (padding) the zoom is a plain uniform resize, as T is the identity there.
 
-On a CPU a separable warp samples one axis after the other; on a GPU ``grid_sample`` is one kernel
-instead of many, and non-separable warps need it.
+On a CPU a separable warp samples one axis after the other. On a GPU it has a kernel of its own
+(:mod:`lzu_mm.warps.fused`), or else ``grid_sample``, which non-separable warps need.
 """
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Any, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .antialias import filter_axes, triangle_weights
+from . import fused
+from .antialias import filter_axes, triangle_weights, widest
 from .base import Warp, pixel_positions, to_index
 from .sampling import axes_to_grid, sample_axes, sample_grid, to_grid
 from .separable import SeparableWarp
+from .taps import Taps
 
 
 def zoom_image(
@@ -60,9 +62,12 @@ def zoom_image(
     source = (image.shape[-2], image.shape[-1])
     h, w = source if content is None else content
     lattice = (source, (size[0], size[1]), (h, w), align_corners)
+    if antialias and not isinstance(warp, SeparableWarp):
+        raise ValueError('antialias takes a separable warp: set separable=True')
+    if isinstance(warp, SeparableWarp) and fused.takes(image, warp.knots_like):
+        key = ('fused', antialias, *lattice)
+        return _zoom_fused(image[None], warp, antialias, lattice, key)[0]
     if antialias:
-        if not isinstance(warp, SeparableWarp):
-            raise ValueError('antialias takes a separable warp: set separable=True')
         taps = warp.once(('taps', *lattice), lambda: zoom_taps(warp, *lattice[:3]))
         return filter_axes(image, *taps)
     if isinstance(warp, SeparableWarp) and image.device.type == 'cpu':
@@ -102,6 +107,8 @@ def zoom_images(
         # One warp looks at the channels of all images alike.
         planes = zoom_image(images.flatten(0, 1), warp, size, align_corners, antialias)
         zoomed = planes.view(*images.shape[:2], *planes.shape[-2:])
+    elif isinstance(warp, SeparableWarp) and fused.takes(images, warp.knots_like):
+        zoomed = _zoom_fused(images, warp, antialias, (source, tuple(size), source, align_corners))
     elif antialias:
         each = (warp.index(slice(i, i + 1)) for i in range(len(images)))
         zoomed = torch.stack(
@@ -232,18 +239,42 @@ def zoom_axes(
     )
 
 
-def zoom_taps(
+def _zoom_fused(
+    images: Tensor, warp: SeparableWarp, antialias: bool, lattice: Any, key: Any = None
+) -> Tensor:
+    def make() -> Taps:
+        parts = _zoom_areas(warp, *lattice[:3]) if antialias else zoom_axes(warp, *lattice)
+        return Taps(*(part.contiguous() for part in parts))
+
+    taps = make() if key is None else warp.once(key, make)
+    floats = torch.float32 if antialias or images.dtype == torch.uint8 else images.dtype
+    return fused.resample(images, taps, floats)
+
+
+def _zoom_areas(
     warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], content: tuple[int, int]
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """What each zoomed column and row takes of the source."""
-    taps = []
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where zoomed columns and rows lie, (N, w) and (N, h), and how many pixels they stand for."""
+    found = []
     for axis, function in ((1, warp.map_x), (0, warp.map_y)):
         centre = _positions(size[axis], source[axis], content[axis], warp.knots_like)
         half = 0.5 / size[axis] * (source[axis] / content[axis])
         scale = content[axis] * (function(centre + half, False) - function(centre - half, False))
         position = to_index(function(centre, False), content[axis])
-        taps.append(triangle_weights(position[0], scale[0], source[axis]))
-    return taps[0], taps[1]
+        found.append((position, scale.clamp(1, widest(source[axis], size[axis]))))
+    (x, scale_x), (y, scale_y) = found
+    return x, y, scale_x, scale_y
+
+
+def zoom_taps(
+    warp: SeparableWarp, source: tuple[int, int], size: tuple[int, int], content: tuple[int, int]
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """What each zoomed column and row takes of the source."""
+    x, y, scale_x, scale_y = _zoom_areas(warp, source, size, content)
+    return (
+        triangle_weights(x[0], scale_x[0], source[1]),
+        triangle_weights(y[0], scale_y[0], source[0]),
+    )
 
 
 def _positions(
