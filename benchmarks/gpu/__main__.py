@@ -11,7 +11,7 @@ import time
 import traceback
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 import torch
 
@@ -20,7 +20,7 @@ from gpu.clock import Setting
 from report.environment import describe_machine
 
 # Name, what it runs, and the seconds that must be left for it to begin.
-PARTS: Dict[str, 'tuple[Callable[[Setting], Any], float]'] = {
+PARTS: dict[str, tuple[Callable[[Setting], Any], float]] = {
     'checks': (checks.run, 10),
     'sync': (sync.run, 10),
     'cost': (cost.run, 15),

@@ -6,16 +6,18 @@ what goes in and what comes out, and nothing in between.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable
 
 import torch
 from torch import Tensor
 
 from gpu.clock import Setting, attempt
-from gpu.scenes import Sizes, noise, saliency, sizes
+from gpu.scenes import noise, saliency, sizes
 from lzu_mm.warps import Warp, saliency_to_warp, unzoom_feature, zoom_image
+from lzu_mm.warps.fused import fused_kernels
 
-KINDS: 'dict[str, dict[str, Any]]' = {
+KINDS: dict[str, dict[str, Any]] = {
     'attraction': {},
     'equalise': {'method': 'equalise'},
     'non-separable': {'separable': False},
@@ -24,21 +26,27 @@ KINDS: 'dict[str, dict[str, Any]]' = {
 # Of one value in [0, 1] that is rounded.
 ROUNDING = {torch.float32: 0.0, torch.float16: 5e-4, torch.bfloat16: 4e-3}
 _POINTS, _PIXELS = 2e-5, 2e-3
+# Large enough for all five levels, and a CPU is through with it in time.
+_ZOOMED = (300, 480)
 
 
-def run(setting: Setting) -> 'list[dict[str, Any]]':
+def run(setting: Setting) -> list[dict[str, Any]]:
     """All checks; a row each."""
     rows: list[dict[str, Any]] = []
-    for kind, options in KINDS.items():
-        for dtype in ROUNDING:
-            for name, check in CHECKS.items():
-                if kind == 'non-separable' and name.endswith('area'):
-                    continue
-                label = f'{name}, {kind}, {str(dtype)[6:]}'
-                attempt(label, lambda: check(options, dtype, setting), rows)
-    for kind, options in KINDS.items():
-        if kind != 'cropping':
-            attempt(f'uniform is the identity, {kind}', lambda: _identity(options, setting), rows)
+    for fused in (True, False) if setting.device.type == 'cuda' else (False,):
+        way = ', fused' if fused else ''
+        for kind, options in KINDS.items():
+            for dtype in ROUNDING:
+                for name, check in CHECKS.items():
+                    if kind == 'non-separable' and (fused or name.endswith('area')):
+                        continue
+                    label = f'{name}, {kind}, {str(dtype)[6:]}{way}'
+                    with fused_kernels(fused):
+                        attempt(label, partial(check, options, dtype, setting), rows)
+            if kind != 'cropping':
+                label = f'uniform is the identity, {kind}{way}'
+                with fused_kernels(fused):
+                    attempt(label, partial(_identity, options, setting), rows)
     for row in rows:
         if 'off' in row and not row['off'] <= row['bound']:
             row['error'] = f'off by {row["off"]:.3g}, more than {row["bound"]:.3g}'
@@ -48,7 +56,7 @@ def run(setting: Setting) -> 'list[dict[str, Any]]':
     return rows
 
 
-def _warps(options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting) -> 'tuple[Warp, Warp]':
+def _warps(options: dict[str, Any], dtype: torch.dtype, setting: Setting) -> tuple[Warp, Warp]:
     """On the device from maps of this dtype, and on the CPU in float64 from the same values."""
     maps = saliency(2).to(dtype)
     return (
@@ -61,7 +69,7 @@ def _off(found: Tensor, expected: Tensor) -> float:
     return (found.cpu().double() - expected).abs().max().item()
 
 
-def _points(options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting) -> 'dict[str, Any]':
+def _points(options: dict[str, Any], dtype: torch.dtype, setting: Setting) -> dict[str, Any]:
     ours, exact = _warps(options, dtype, setting)
     points = noise(2, 500, 2, seed=1)
     on_device = points.to(setting.device)
@@ -73,10 +81,10 @@ def _points(options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting) -> 
     return {'off': off, 'bound': _POINTS}
 
 
-def _grids(options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting) -> 'dict[str, Any]':
+def _grids(options: dict[str, Any], dtype: torch.dtype, setting: Setting) -> dict[str, Any]:
     """Rising, within the frame, and edges on edges."""
     ours, exact = _warps(options, dtype, setting)
-    size = sizes(setting).levels[0]
+    size = sizes(setting, _ZOOMED).levels[0]
     for grid in (ours.zoom_grid(size), ours.unzoom_grid(size)):
         assert grid.abs().max() <= 1
         if options.get('anti_crop', True):
@@ -89,47 +97,44 @@ def _grids(options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting) -> '
 
 
 def _zoom(
-    options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting, antialias: bool = False
-) -> 'dict[str, Any]':
+    options: dict[str, Any], dtype: torch.dtype, setting: Setting, antialias: bool = False
+) -> dict[str, Any]:
     ours, exact = _warps(options, dtype, setting)
-    at = sizes(setting)
+    at = sizes(setting, _ZOOMED)
     whole = (noise(3, *at.source, seed=2) * 255).to(torch.uint8)
     off = 0.0
     for image, scale in ((whole, 255), (noise(3, *at.source, seed=2).to(dtype), 1)):
-        found = zoom_image(image.to(setting.device), ours.index(slice(1, 2)), at.zoomed,
-                           antialias=antialias)
-        expected = zoom_image(image.double(), exact.index(slice(1, 2)), at.zoomed,
-                              antialias=antialias)
+        found = zoom_image(
+            image.to(setting.device), ours.index(slice(1, 2)), at.zoomed, antialias=antialias
+        )
+        expected = zoom_image(
+            image.double(), exact.index(slice(1, 2)), at.zoomed, antialias=antialias
+        )
         floats = image.is_floating_point() and not antialias
         assert found.dtype == (image.dtype if floats else torch.float32)
         off = max(off, _off(found, expected) / scale)
     return {'off': off, 'bound': _PIXELS + ROUNDING[dtype]}
 
 
-def _zoom_area(*args: Any) -> 'dict[str, Any]':
+def _zoom_area(*args: Any) -> dict[str, Any]:
     return _zoom(*args, antialias=True)
 
 
 def _unzoom(
-    options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting, antialias: bool = False
-) -> 'dict[str, Any]':
+    options: dict[str, Any], dtype: torch.dtype, setting: Setting, antialias: bool = False
+) -> dict[str, Any]:
     """Values, and gradients of the features; the second image is padded."""
     ours, exact = _warps(options, dtype, setting)
-    at = sizes(setting)
+    at = sizes(setting, _ZOOMED)
     content = [at.zoomed, (at.zoomed[0], at.zoomed[1] * 3 // 4)]
     off = 0.0
     for k, level in enumerate(at.levels):
         feature, pull = (noise(2, 24, *level, seed=seed).to(dtype) for seed in (k, k + 10))
         for frame in ((1, 1), (2, 1)):
             pulled = pull.repeat_interleave(frame[0], 2).contiguous()
-            options_ = dict(antialias=antialias, frame=frame)
 
-            def both(x: Tensor, warp: Warp) -> 'tuple[Tensor, Tensor]':
-                x = x.requires_grad_()
-                out = unzoom_feature(x, warp, content, at.zoomed, **options_)
-                (gradient,) = torch.autograd.grad(out, x, pulled.to(out))
-                return out.detach(), gradient
-
+            settings = dict(content=content, canvas=at.zoomed, antialias=antialias, frame=frame)
+            both = partial(_and_gradient, pull=pulled, settings=settings)
             found = both(feature.to(setting.device), ours)
             expected = both(feature.double(), exact)
             off = max(off, _off(found[0], expected[0]))
@@ -139,13 +144,22 @@ def _unzoom(
     return {'off': off, 'bound': _PIXELS + ROUNDING[dtype]}
 
 
-def _unzoom_area(*args: Any) -> 'dict[str, Any]':
+def _and_gradient(
+    x: Tensor, warp: Warp, pull: Tensor, settings: dict[str, Any]
+) -> tuple[Tensor, Tensor]:
+    x = x.requires_grad_()
+    out = unzoom_feature(x, warp, **settings)
+    (gradient,) = torch.autograd.grad(out, x, pull.to(out))
+    return out.detach(), gradient
+
+
+def _unzoom_area(*args: Any) -> dict[str, Any]:
     return _unzoom(*args, antialias=True)
 
 
-def _learning(options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting) -> 'dict[str, Any]':
+def _learning(options: dict[str, Any], dtype: torch.dtype, setting: Setting) -> dict[str, Any]:
     """The gradient of the saliency, through zoom and unzoom."""
-    at = sizes(setting)
+    at = sizes(setting, _ZOOMED)
     level = at.levels[0]
     smooth = torch.nn.functional.interpolate(
         noise(1, 3, 6, 9, seed=5), at.source, mode='bicubic', align_corners=False
@@ -165,11 +179,13 @@ def _learning(options: 'dict[str, Any]', dtype: torch.dtype, setting: Setting) -
 
     maps = saliency(1, seed=3).to(dtype)
     found, expected = gradient(maps.to(setting.device)), gradient(maps.double())
-    return {'off': ((found - expected).norm() / expected.norm()).item(),
-            'bound': 0.02 + ROUNDING[dtype]}
+    return {
+        'off': ((found - expected).norm() / expected.norm()).item(),
+        'bound': 0.02 + ROUNDING[dtype],
+    }
 
 
-def _identity(options: 'dict[str, Any]', setting: Setting) -> 'dict[str, Any]':
+def _identity(options: dict[str, Any], setting: Setting) -> dict[str, Any]:
     """Points and area-weighted features stay; where the warp equalises, to the bit."""
     warp = saliency_to_warp(torch.ones(2, 1, 31, 51, device=setting.device), **options)
     if options.get('separable', True):
@@ -178,7 +194,7 @@ def _identity(options: 'dict[str, Any]', setting: Setting) -> 'dict[str, Any]':
             if options.get('method') == 'equalise':
                 assert torch.equal(mapped, points)
             assert (mapped - points).abs().max() < 1e-6
-        at = sizes(setting)
+        at = sizes(setting, _ZOOMED)
         for level in at.levels:
             feature = noise(2, 8, *level, device=setting.device)
             out = unzoom_feature(feature, warp, [at.zoomed] * 2, at.zoomed, antialias=True)
@@ -190,7 +206,7 @@ def _identity(options: 'dict[str, Any]', setting: Setting) -> 'dict[str, Any]':
     return {'off': (plain[..., 0] - x).abs().max().item(), 'bound': 1e-6}
 
 
-CHECKS: 'dict[str, Callable[..., dict[str, Any]]]' = {
+CHECKS: dict[str, Callable[..., dict[str, Any]]] = {
     'points': _points,
     'grids': _grids,
     'zoom': _zoom,

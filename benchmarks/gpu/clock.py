@@ -6,7 +6,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable
 
 import torch
 
@@ -34,7 +34,7 @@ class Setting:
     quick: bool
     repeats: int
     deadline: float
-    data: Optional[Path] = None
+    data: Path | None = None
     train_seconds: float = 240
 
     def left(self) -> float:
@@ -42,7 +42,7 @@ class Setting:
         return self.deadline - time.monotonic()
 
 
-def take_turns(functions: Dict[str, Function], setting: Setting) -> 'dict[str, dict[str, float]]':
+def take_turns(functions: dict[str, Function], setting: Setting) -> dict[str, dict[str, float]]:
     """Milliseconds of each function: median and quartiles of calls in turn.
 
     On a GPU the time is that between two events around a call that begins when the device is idle:
@@ -56,7 +56,7 @@ def take_turns(functions: Dict[str, Function], setting: Setting) -> 'dict[str, d
     return {name: milliseconds(found) for name, found in zip(names, seconds)}
 
 
-def _by_events(functions: List[Function], repeats: int, warmup: int = 3) -> 'list[list[float]]':
+def _by_events(functions: list[Function], repeats: int, warmup: int = 3) -> list[list[float]]:
     seconds: list[list[float]] = [[] for _ in functions]
     end_by = time.monotonic() + MOST_SECONDS
     for turn in range(warmup + repeats):
@@ -107,7 +107,7 @@ def count_kernels(function: Function) -> int:
     return sum(event.device_type == torch.autograd.DeviceType.CUDA for event in events)
 
 
-def attempt(name: str, make: Callable[[], 'dict[str, Any]'], rows: 'list[dict[str, Any]]') -> None:
+def attempt(name: str, make: Callable[[], dict[str, Any]], rows: list[dict[str, Any]]) -> None:
     """Add a row, or one that says what went wrong."""
     try:
         row = {'name': name, **make()}
@@ -118,7 +118,7 @@ def attempt(name: str, make: Callable[[], 'dict[str, Any]'], rows: 'list[dict[st
     rows.append(row)
 
 
-def show(name: str, times: 'dict[str, dict[str, float]]', base: 'str | None' = None) -> None:
+def show(name: str, times: dict[str, dict[str, float]], base: str | None = None) -> None:
     """Print the times of one row, and their ratios to one of them."""
     parts = []
     for key, time_ in times.items():

@@ -20,7 +20,7 @@ Functions = 'dict[str, Callable[[], Any]]'
 WAYS = {False: '', True: ', fused'}
 
 
-def run(setting: Setting) -> 'list[dict[str, Any]]':
+def run(setting: Setting) -> list[dict[str, Any]]:
     """All tables; a row each."""
     rows: list[dict[str, Any]] = []
     most = _batches(setting)[1]
@@ -36,15 +36,16 @@ def run(setting: Setting) -> 'list[dict[str, Any]]':
             rows.append({'name': name, 'skipped': 'no time is left'})
             print(f'{name}: skipped, no time is left')
             continue
-        attempt(name, lambda: _row(name, *make(setting), setting), rows)
+        attempt(name, partial(_row, name, make, setting), rows)
     return rows
 
 
-def _batches(setting: Setting) -> 'tuple[int, ...]':
+def _batches(setting: Setting) -> tuple[int, ...]:
     return (1, 2) if setting.quick else (1, 8, 64)
 
 
-def _row(name: str, functions: Functions, base: 'str | None', setting: Setting) -> 'dict[str, Any]':
+def _row(name: str, make: Callable[[Setting], Any], setting: Setting) -> dict[str, Any]:
+    functions, base = make(setting)
     row: dict[str, Any] = {'ms': take_turns(functions, setting)}
     show(f'{name}, eager', row['ms'], base)
     if setting.device.type != 'cuda':
@@ -59,15 +60,21 @@ def _row(name: str, functions: Functions, base: 'str | None', setting: Setting) 
             print(f'{name}, {key}: not captured, {row["not captured"][key]}')
     row['graph ms'] = take_turns(graphs, setting)
     show(f'{name}, graph', row['graph ms'], base)
-    try:
-        row['kernels'] = {key: count_kernels(function) for key, function in functions.items()}
-        print(f'{name}: kernels {row["kernels"]}')
-    except Exception as error:
-        print(f'{name}: kernels not counted, {error}')
+    if base is None:
+        _count(row, functions)
     return row
 
 
-def _zoom(setting: Setting) -> 'tuple[Functions, str]':
+def _count(row: dict[str, Any], functions: dict[str, Callable[[], Any]]) -> None:
+    """Add the number of kernels of each function, where the profiler works."""
+    try:
+        row['kernels'] = {key: count_kernels(function) for key, function in functions.items()}
+    except RuntimeError as error:
+        row['kernels'] = str(error)
+    print(f'kernels: {row["kernels"]}')
+
+
+def _zoom(setting: Setting) -> tuple[Functions, str]:
     """One uint8 image, the warp known."""
     at, device = sizes(setting), setting.device
     image = (noise(3, *at.source) * 255).to(device, torch.uint8)
@@ -92,10 +99,10 @@ def _zoom(setting: Setting) -> 'tuple[Functions, str]':
     }, 'grid_sample'
 
 
-def _inversion(batch: int) -> 'Callable[[Setting], tuple[Functions, None]]':
+def _inversion(batch: int) -> Callable[[Setting], tuple[Functions, None]]:
     """From a map per image to the rows and columns of five levels."""
 
-    def make(setting: Setting) -> 'tuple[Functions, None]':
+    def make(setting: Setting) -> tuple[Functions, None]:
         at, device = sizes(setting), setting.device
         maps = saliency(batch, device)
 
@@ -109,14 +116,15 @@ def _inversion(batch: int) -> 'Callable[[Setting], tuple[Functions, None]]':
                 found.append(y.index_of(warp.map_y(y.position, inverse=True)))
             return found
 
+        def ours(fused: bool, method: str) -> Any:
+            with fused_kernels(fused):
+                return invert(maps, method=method)
+
         functions: dict[str, Callable[[], Any]] = {
-            'attraction': lambda: invert(maps),
-            'equalise': lambda: invert(maps, method='equalise'),
+            f'{method}{way}': partial(ours, fused, method)
+            for method in ('attraction', 'equalise')
+            for fused, way in WAYS.items()
         }
-        if device.type == 'cuda' and batch == 8:
-            compiled = torch.compile(invert)
-            functions['attraction, compiled'] = lambda: compiled(maps)
-            functions['equalise, compiled'] = lambda: compiled(maps, method='equalise')
         return functions, None
 
     return make
@@ -124,10 +132,10 @@ def _inversion(batch: int) -> 'Callable[[Setting], tuple[Functions, None]]':
 
 def _unzoom(
     batch: int, dtype: torch.dtype, trained: bool = False
-) -> 'Callable[[Setting], tuple[Functions, str]]':
+) -> Callable[[Setting], tuple[Functions, str]]:
     """Five levels, the warps known."""
 
-    def make(setting: Setting) -> 'tuple[Functions, str]':
+    def make(setting: Setting) -> tuple[Functions, str]:
         at, device = sizes(setting), setting.device
         levels = [noise(batch, CHANNELS, *level).to(device, dtype) for level in at.levels]
         pulls = [torch.rand_like(level) for level in levels]
@@ -160,7 +168,7 @@ def _unzoom(
     return make
 
 
-def _and_backward(function: Any, inputs: 'list[Tensor]', pulls: 'list[Tensor]') -> Any:
+def _and_backward(function: Any, inputs: list[Tensor], pulls: list[Tensor]) -> Any:
     return torch.autograd.grad(function(), inputs, pulls)
 
 

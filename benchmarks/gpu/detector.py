@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+import time
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +12,19 @@ from torch import Tensor, nn
 from gpu.clock import Setting, attempt, captured, show, take_turns
 from gpu.scenes import noise, saliency, sizes
 from lzu_mm.nn import ZoomedBackbone
+from lzu_mm.warps.fused import fused_kernels
 
-KINDS = ('uniform', 'LZU fixed', 'LZU adaptive')
+# And whether by the fused kernels.
+KINDS = {
+    'uniform': False,
+    'LZU fixed': False,
+    'LZU fixed, fused': True,
+    'LZU adaptive': False,
+    'LZU adaptive, fused': True,
+}
 
 
-def run(setting: Setting) -> 'list[dict[str, Any]]':
+def run(setting: Setting) -> list[dict[str, Any]]:
     """Eager and as CUDA graphs; the dearest last."""
     cases = [
         (scale, batch, mode, dtype)
@@ -26,7 +36,7 @@ def run(setting: Setting) -> 'list[dict[str, Any]]':
     return _rows([c for c in cases if not setting.quick or c[0] == 0.5], setting)
 
 
-def run_compiled(setting: Setting) -> 'list[dict[str, Any]]':
+def run_compiled(setting: Setting) -> list[dict[str, Any]]:
     """By ``torch.compile``, most of whose time goes to compiling."""
     cases = [(0.5, 8, 'compiled', torch.bfloat16), (0.5, 1, 'compiled', torch.float32)]
     if setting.device.type != 'cuda':
@@ -34,7 +44,7 @@ def run_compiled(setting: Setting) -> 'list[dict[str, Any]]':
     return _rows(cases, setting, needed=60)
 
 
-def _rows(cases: 'list[Any]', setting: Setting, needed: float = 15) -> 'list[dict[str, Any]]':
+def _rows(cases: list[Any], setting: Setting, needed: float = 15) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     model = _retinanet(setting).to(setting.device).eval()
     for scale, batch, mode, dtype in cases:
@@ -45,7 +55,8 @@ def _rows(cases: 'list[Any]', setting: Setting, needed: float = 15) -> 'list[dic
             rows.append({'name': name, 'skipped': 'no time is left'})
             print(f'{name}: skipped, no time is left')
             continue
-        attempt(name, lambda: _row(name, model, scale, batch, mode, dtype, setting), rows)
+        row = partial(_row, name, model, scale, batch, mode, dtype, setting)
+        attempt(name, row, rows)
         if setting.device.type == 'cuda':
             torch.cuda.empty_cache()
     return rows
@@ -70,17 +81,28 @@ def _row(
     mode: str,
     dtype: torch.dtype,
     setting: Setting,
-) -> 'dict[str, Any]':
+) -> dict[str, Any]:
     model.to(dtype)
     images = noise(batch, 3, *sizes(setting).source).to(setting.device, dtype)
     functions = {}
-    for kind in KINDS:
-        function = _dense(model, _zoomed(model.backbone, kind, scale, batch, setting), images)
+    for kind, fused in KINDS.items():
+        zoomed = _zoomed(model.backbone, kind, scale, batch, setting)
+        function = partial(_dense, model, zoomed, images, fused)
         if mode == 'compiled':
-            function = torch.compile(function)
+            # The kernels are those of the compiler.
+            if fused:
+                continue
+            dense = torch.compile(_plain_dense)
+            function = partial(dense, model, zoomed, images)
+            begin = time.monotonic()
+            function()
+            taken = time.monotonic() - begin
+            print(f'{name}, {kind}: compiled in {taken:.0f} s', flush=True)
+            if setting.left() < 1.3 * taken:
+                raise TimeoutError(f'{kind} took {taken:.0f} s to compile, no time for the next')
         functions[kind] = captured(function) if mode == 'graph' else function
     times = take_turns(functions, setting)
-    show(name, times, KINDS[0])
+    show(name, times, 'uniform')
     return {'ms': times}
 
 
@@ -93,13 +115,14 @@ def _zoomed(
         'LZU fixed': maps[:1],
         'LZU adaptive': lambda images: maps,
     }
-    return ZoomedBackbone(backbone, looks[kind], scale=scale).to(setting.device)
+    return ZoomedBackbone(backbone, looks[kind.split(',')[0]], scale=scale).to(setting.device)
 
 
-def _dense(model: Any, backbone: nn.Module, images: Tensor) -> 'Callable[[], Any]':
+def _dense(model: Any, backbone: nn.Module, images: Tensor, fused: bool) -> Any:
     """All but the choice of boxes, which waits for the device."""
+    with fused_kernels(fused):
+        return _plain_dense(model, backbone, images)
 
-    def run() -> Any:
-        return model.head(list(backbone(images).values()))
 
-    return run
+def _plain_dense(model: Any, backbone: nn.Module, images: Tensor) -> Any:
+    return model.head(list(backbone(images).values()))

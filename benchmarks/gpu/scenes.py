@@ -16,14 +16,14 @@ CHANNELS = 256
 class Sizes(NamedTuple):
     """(h, w) of the images, what they are zoomed to, and the five levels of an FPN on that."""
 
-    source: 'tuple[int, int]'
-    zoomed: 'tuple[int, int]'
-    levels: 'tuple[tuple[int, int], ...]'
+    source: tuple[int, int]
+    zoomed: tuple[int, int]
+    levels: tuple[tuple[int, int], ...]
 
 
-def sizes(setting: Setting) -> Sizes:
-    """1200x1920 to 600x960; next to nothing with ``--quick``."""
-    h, w = (96, 160) if setting.quick else (600, 960)
+def sizes(setting: Setting, zoomed: tuple[int, int] = (600, 960)) -> Sizes:
+    """1200x1920 to 600x960, by default; next to nothing with ``--quick``."""
+    h, w = (96, 160) if setting.quick else zoomed
     levels = tuple((-(-h // stride), -(-w // stride)) for stride in (8, 16, 32, 64, 128))
     return Sizes((2 * h, 2 * w), (h, w), levels)
 

@@ -15,7 +15,7 @@ from lzu_mm.nn import SaliencyNet, ZoomedBackbone
 from lzu_mm.warps import saliency_to_warp, unzoom_feature, zoom_image
 
 
-def run(setting: Setting) -> 'list[dict[str, Any]]':
+def run(setting: Setting) -> list[dict[str, Any]]:
     """Each case once to warm up, then again where waiting is an error."""
     rows = []
     for name, case in _cases(setting).items():
@@ -35,7 +35,7 @@ def run(setting: Setting) -> 'list[dict[str, Any]]':
 
 
 @contextmanager
-def _no_waiting(device: torch.device) -> 'Iterator[None]':
+def _no_waiting(device: torch.device) -> Iterator[None]:
     if device.type != 'cuda':
         yield
         return
@@ -48,7 +48,7 @@ def _no_waiting(device: torch.device) -> 'Iterator[None]':
         torch.cuda.synchronize()
 
 
-def _cases(setting: Setting) -> 'dict[str, Callable[[], Any]]':
+def _cases(setting: Setting) -> dict[str, Callable[[], Any]]:
     device, at = setting.device, sizes(setting)
     whole = (noise(3, *at.source) * 255).to(device, torch.uint8)
     images = noise(2, 3, *at.source, device=device)
@@ -96,5 +96,5 @@ def _cases(setting: Setting) -> 'dict[str, Callable[[], Any]]':
     return cases
 
 
-def _train(model: nn.Module, images: torch.Tensor) -> 'Callable[[], Any]':
+def _train(model: nn.Module, images: torch.Tensor) -> Callable[[], Any]:
     return lambda: model(images).square().mean().backward()

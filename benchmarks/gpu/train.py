@@ -32,7 +32,7 @@ RUNS = (
 _EVALUATION_SECONDS = 12
 
 
-def run(setting: Setting) -> 'list[dict[str, Any]]':
+def run(setting: Setting) -> list[dict[str, Any]]:
     """Render what is missing, train, and evaluate; a row for each network."""
     begin = time.monotonic()
     folder = setting.data or _rendered(setting)
@@ -53,19 +53,28 @@ def run(setting: Setting) -> 'list[dict[str, Any]]':
     return rows
 
 
-def _rendered(setting: Setting) -> 'Path | None':
+def _rendered(setting: Setting) -> Path | None:
     missing = [name for name in ('numba', 'cv2', 'scipy', 'rich') if find_spec(name) is None]
     if setting.quick or missing:
         print(f'not rendered: --quick, or {missing} is missing')
         return None
     out = Path(tempfile.mkdtemp(prefix='mini_street_'))
     tool = Path(__file__).resolve().parents[1] / 'make_mini_street.py'
-    command = [sys.executable, tool, '--preset', 'standard', '--tasks', 'argoverse_hd', '--out', out]
+    command = [
+        sys.executable,
+        tool,
+        '--preset',
+        'standard',
+        '--tasks',
+        'argoverse_hd',
+        '--out',
+        out,
+    ]
     subprocess.run(list(map(str, command)), check=True, timeout=setting.left())
     return out
 
 
-def _load(folder: Path, split: str, setting: Setting) -> 'tuple[Tensor, list[dict[str, Tensor]]]':
+def _load(folder: Path, split: str, setting: Setting) -> tuple[Tensor, list[dict[str, Tensor]]]:
     """All images (N, 3, H, W), uint8, and their boxes in pixels, on the device."""
     from torchvision.io import decode_jpeg, read_file
 
@@ -89,7 +98,7 @@ def _load(folder: Path, split: str, setting: Setting) -> 'tuple[Tensor, list[dic
     return torch.stack(pictures).to(setting.device), targets
 
 
-def _density(targets: 'list[dict[str, Tensor]]', size: 'tuple[int, int]') -> Tensor:
+def _density(targets: list[dict[str, Tensor]], size: tuple[int, int]) -> Tensor:
     """The map of where boxes lie, (31, 51): the dataset's prior."""
     from lzu_mm.saliency.estimation.centres import CentreSaliency
 
@@ -99,7 +108,7 @@ def _density(targets: 'list[dict[str, Tensor]]', size: 'tuple[int, int]') -> Ten
     return centres.saliency()
 
 
-def _model(looks: Any, scale: float, zoom: 'dict[str, Any]', size: Any) -> nn.Module:
+def _model(looks: Any, scale: float, zoom: dict[str, Any], size: Any) -> nn.Module:
     from torchvision.models.detection import retinanet_resnet50_fpn
 
     torch.manual_seed(0)
@@ -113,8 +122,8 @@ def _model(looks: Any, scale: float, zoom: 'dict[str, Any]', size: Any) -> nn.Mo
 
 
 def _train(
-    model: nn.Module, data: 'tuple[Tensor, list[dict[str, Tensor]]]', seconds: float, setting: Setting
-) -> 'tuple[int, float]':
+    model: nn.Module, data: tuple[Tensor, list[dict[str, Tensor]]], seconds: float, setting: Setting
+) -> tuple[int, float]:
     """Steps for as long as they may take, the rate falling to zero; the steps and the last loss."""
     images, targets = data
     batch = 2 if setting.quick else 8
@@ -141,17 +150,17 @@ def _train(
     return steps, float(loss)
 
 
-def _floats(images: Tensor, chosen: 'list[int]') -> 'list[Tensor]':
+def _floats(images: Tensor, chosen: list[int]) -> list[Tensor]:
     return list(images[chosen].float().div_(255))
 
 
 @torch.no_grad()
 def _evaluate(
     model: nn.Module,
-    data: 'tuple[Tensor, list[dict[str, Tensor]]]',
+    data: tuple[Tensor, list[dict[str, Tensor]]],
     folder: Path,
     setting: Setting,
-) -> 'dict[str, Any]':
+) -> dict[str, Any]:
     """COCO's AP in per cent, where pycocotools imports."""
     if find_spec('pycocotools') is None:
         return {'skipped': 'AP takes pycocotools'}

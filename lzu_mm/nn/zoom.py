@@ -113,7 +113,9 @@ class Zoom(nn.Module):
             if known is None:
                 # What is made in inference mode could not be used in training later.
                 with torch.inference_mode(False), torch.no_grad():
-                    known = saliency_to_warp(self._map.to(images.device), **self.warp_options)
+                    # It stays there: compiled code would copy it, and wait, for each batch.
+                    self._map = self._map.to(images.device)
+                    known = saliency_to_warp(self._map, **self.warp_options)
                 self._warps[images.device] = known
             return known
 
@@ -161,6 +163,15 @@ class Zoom(nn.Module):
             self.unzoom_antialias and warp is not None,
             self.frame,
         )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Zoom:
+        """Move the map along with the weights of the model, in float32."""
+        super()._apply(fn, *args, **kwargs)
+        if self._map is not None:
+            device = fn(self._map).device
+            if device.type != 'meta':
+                self._map = self._map.to(device)
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, '_warps': {}}

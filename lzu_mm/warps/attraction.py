@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import fused
+
 # Relative to the largest saliency: gives a knot without any saliency in its reach the identity,
 # and is too small to be seen by any other.
 _FLOOR = 1e-12
@@ -78,6 +80,8 @@ def bilinear_knots(saliency: Tensor, fwhm: float, anti_crop: bool) -> Tensor:
 
 
 def _attract_axis(marginal: Tensor, padding: int, fwhm: float, anti_crop: bool) -> Tensor:
+    if fused.takes(marginal, marginal):
+        return fused.attract(marginal, padding, fwhm, anti_crop)
     mode = 'reflect' if anti_crop else 'replicate'
     padded = F.pad(marginal[:, None], (padding, padding), mode=mode).squeeze(1)
     kernel, distance = _kernel(padding, fwhm, padded)

@@ -18,7 +18,7 @@ from typing import Any, Callable, Hashable
 import torch
 from torch import Tensor
 
-from .compat import is_compiling
+from .compat import is_capturing, is_compiling
 
 # Enough for all levels of a few sizes of images; a dataset may hold thousands.
 _MAX_KNOWN = 64
@@ -88,6 +88,8 @@ class Warp(ABC):
         if self.knots_like.requires_grad or is_compiling():
             return make()
         known = self._known.get(key)
+        if known is None and is_capturing(self.knots_like):
+            return make()
         if known is None:
             # What is made in inference mode could not be used in training later.
             with torch.inference_mode(False), torch.no_grad():

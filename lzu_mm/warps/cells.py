@@ -8,10 +8,14 @@ factor f lays f cells where the level has one: its cell j stands for [j·s/f, (j
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Sequence, Tuple
 
 import torch
 from torch import Tensor
+
+from . import fused
+from .compat import is_capturing
 
 Frame = Tuple[float, float]
 
@@ -65,6 +69,24 @@ def cell_axes(
     Returns:
         The columns (along x) and the rows (along y).
     """
+    content, frame = tuple((h, w) for h, w in content), (frame[0], frame[1])
+    settings = (cells, content, tuple(canvas), like.device, like.dtype, align_corners, frame)
+    if not fused.takes(like, like) or is_capturing(like):
+        return _cell_axes(*settings)
+    # What is made in inference mode could not be used in training later.
+    with torch.inference_mode(False):
+        return _remembered(*settings)
+
+
+def _cell_axes(
+    cells: tuple[int, int],
+    content: tuple[tuple[float, float], ...],
+    canvas: tuple[int, int],
+    device: torch.device,
+    dtype: torch.dtype,
+    align_corners: bool,
+    frame: Frame,
+) -> tuple[CellAxis, CellAxis]:
     if align_corners:
         # One pixel alone stands for an axis of any length.
         y, x = (max(n - 1, 1) / max(count - 1, 1) for n, count in zip(canvas, cells))
@@ -73,9 +95,17 @@ def cell_axes(
     last = 1 if align_corners else 0
     offset = 0.0 if align_corners else 0.5
     return (
-        _axis(cells[1], [x / max(w - last, 1) for _, w in content], offset, frame[1], like),
-        _axis(cells[0], [y / max(h - last, 1) for h, _ in content], offset, frame[0], like),
+        _axis(
+            cells[1], [x / max(w - last, 1) for _, w in content], offset, frame[1], device, dtype
+        ),
+        _axis(
+            cells[0], [y / max(h - last, 1) for h, _ in content], offset, frame[0], device, dtype
+        ),
     )
+
+
+# On a GPU the launches of its kernels are worth saving: a video has a warp for each frame.
+_remembered = lru_cache(maxsize=64)(_cell_axes)
 
 
 def frame_cells(cells: tuple[int, int], frame: Frame) -> tuple[int, int]:
@@ -112,13 +142,20 @@ def infer_stride(canvas: tuple[int, int], cells: tuple[int, int]) -> tuple[float
     return canvas[0] / cells[0], canvas[1] / cells[1]
 
 
-def _axis(count: int, steps: list[float], offset: float, factor: float, like: Tensor) -> CellAxis:
+def _axis(
+    count: int,
+    steps: list[float],
+    offset: float,
+    factor: float,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> CellAxis:
     fine, _ = frame_cells((count, 1), (factor, 1))
     overflows = (fine - 1 + offset) / factor * max(steps) > 1
     if len(set(steps)) == 1:
         steps = steps[:1]
     # Filled on the device: a tensor made from a list would be copied there, and waited for.
-    step = torch.cat([torch.full((1, 1), s, device=like.device, dtype=like.dtype) for s in steps])
-    place = (torch.arange(fine, device=like.device, dtype=like.dtype) + offset) / factor
+    step = torch.cat([torch.full((1, 1), s, device=device, dtype=dtype) for s in steps])
+    place = (torch.arange(fine, device=device, dtype=dtype) + offset) / factor
     index = (place - offset)[None]
     return CellAxis(place * step, index, count, step, offset, factor, overflows)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['is_compiling', 'is_transforming', 'weighted_bags']
+__all__ = ['is_capturing', 'is_compiling', 'is_transforming', 'weighted_bags']
 
 # torch.compiler came with torch 2.1, its is_compiling with 2.3; torch 2.6 deprecates the other.
 _IS_COMPILING_IS_PUBLIC = hasattr(getattr(torch, 'compiler', None), 'is_compiling')
@@ -30,6 +30,11 @@ def is_compiling() -> bool:
     if _IS_COMPILING_IS_PUBLIC:
         return torch.compiler.is_compiling()
     return torch._utils.is_compiling()
+
+
+def is_capturing(like: Tensor) -> bool:
+    """Tell whether a CUDA graph is captured, whose tensors hold nothing until it is replayed."""
+    return like.device.type == 'cuda' and torch.cuda.is_current_stream_capturing()
 
 
 def is_transforming() -> bool:

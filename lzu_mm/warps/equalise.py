@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import fused
+
 
 def equalising_knots(
     saliency: Tensor, uniform_share: float, max_magnification: float
@@ -41,6 +43,8 @@ def equalising_knots(
 
 
 def _equalise_axis(marginal: Tensor, uniform_share: float, limit: float) -> Tensor:
+    if fused.takes(marginal, marginal):
+        return fused.equalise(marginal, uniform_share, limit)
     count = marginal.shape[1]
     mean = marginal.mean(dim=1, keepdim=True)
     # p - 1, which is zero without rounding where the saliency is uniform.

@@ -17,7 +17,7 @@ from torch import Tensor
 from .compat import is_compiling, is_transforming
 from .taps import Taps
 
-__all__ = ['fused_kernels', 'resample', 'takes']
+__all__ = ['attract', 'bound', 'equalise', 'fused_kernels', 'map_axis', 'resample', 'takes']
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8)
 # Subclasses are traced, sharded or not there at all.
@@ -68,6 +68,34 @@ def resample(values: Tensor, taps: Taps, dtype: torch.dtype) -> Tensor:
     from .triton_kernels import resample as kernel
 
     return kernel(values, taps, dtype)
+
+
+def map_axis(knots: Tensor, position: Tensor, invert: bool) -> Tensor:
+    """See :func:`lzu_mm.warps.triton_axes.map_axis`."""
+    from .triton_axes import map_axis as kernel
+
+    return kernel(knots, position, invert)
+
+
+def attract(marginal: Tensor, padding: int, fwhm: float, anti_crop: bool) -> Tensor:
+    """See :func:`lzu_mm.warps.triton_axes.attract`."""
+    from .triton_axes import attract as kernel
+
+    return kernel(marginal, padding, fwhm, anti_crop)
+
+
+def bound(knots: Tensor, limit: float) -> Tensor:
+    """See :func:`lzu_mm.warps.triton_axes.bound`."""
+    from .triton_axes import bound as kernel
+
+    return kernel(knots, limit)
+
+
+def equalise(marginal: Tensor, uniform_share: float, limit: float) -> Tensor:
+    """See :func:`lzu_mm.warps.triton_axes.equalise`."""
+    from .triton_axes import equalise as kernel
+
+    return kernel(marginal, uniform_share, limit)
 
 
 @lru_cache(maxsize=None)

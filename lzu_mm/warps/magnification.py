@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from . import fused
+
 
 def bound_separable(knots: Tensor, limit: float) -> Tensor:
     """Bound the magnification of one axis.
@@ -22,6 +24,8 @@ def bound_separable(knots: Tensor, limit: float) -> Tensor:
     Returns:
         Strictly rising knots, shape (N, n).
     """
+    if fused.takes(knots, knots):
+        return fused.bound(knots, limit)
     blend = _axis_blend(knots.detach(), 1 / limit).amax(dim=-1, keepdim=True)
     nodes = torch.linspace(0, 1, knots.shape[1], device=knots.device, dtype=knots.dtype)
     return torch.where(blend > 0, torch.lerp(knots, nodes.expand_as(knots), blend), knots)

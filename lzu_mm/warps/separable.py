@@ -10,6 +10,7 @@ from typing import Callable
 import torch
 from torch import Tensor
 
+from . import fused
 from .base import Warp
 from .piecewise import interpolate, invert
 
@@ -67,6 +68,8 @@ class SeparableWarp(Warp):
         )
 
     def _map_axis(self, knots: Tensor, position: Tensor, inverse: bool) -> Tensor:
+        if not position.requires_grad and fused.takes(position, knots):
+            return fused.map_axis(knots, position, invert=inverse != self.of_inverse)
         batch = max(len(knots), len(position))
         inside = position.clamp(0, 1).expand(batch, -1).contiguous()
         mapped = self._function(inverse)(knots.expand(batch, -1), inside)

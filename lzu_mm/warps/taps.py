@@ -21,7 +21,7 @@ class Taps(NamedTuple):
         scale_x: Half the width of the triangle, at least 1, with the shape of ``x``. None for plain
             bilinear sampling, which keeps to the border as ``grid_sample`` does.
         scale_y: The same along y; None together with ``scale_x``.
-        own_x: Where columns beyond the content are taken from, shape (1, w). None if there are none.
+        own_x: Where columns beyond the content are taken from, (1, w). None if there are none.
         own_y: The same along y; None together with ``own_x``.
         beyond_x: Which columns these are, bool, with the shape of ``x``.
         beyond_y: Which rows; what is beyond along either axis stays.

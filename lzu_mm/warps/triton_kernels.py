@@ -10,7 +10,7 @@ Imported only where Triton is installed; see :mod:`lzu_mm.warps.fused`.
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any
 
 import torch
 import triton
@@ -50,24 +50,22 @@ class _Resample(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        values: Tensor, taps: Taps, dtype: torch.dtype, onto: Tuple[int, int] | None
+        values: Tensor, taps: Taps, dtype: torch.dtype, onto: tuple[int, int] | None
     ) -> Tensor:
         return _launch(values, taps, dtype, onto)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         values, ctx.taps, _, onto = inputs
         ctx.dtype = values.dtype
         ctx.onto = tuple(values.shape[2:]) if onto is None else None
 
     @staticmethod
-    def backward(ctx: Any, pull: Tensor) -> Tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, pull: Tensor) -> tuple[Tensor, None, None, None]:
         return _Resample.apply(pull, ctx.taps, ctx.dtype, ctx.onto), None, None, None
 
 
-def _launch(
-    values: Tensor, taps: Taps, dtype: torch.dtype, onto: Tuple[int, int] | None
-) -> Tensor:
+def _launch(values: Tensor, taps: Taps, dtype: torch.dtype, onto: tuple[int, int] | None) -> Tensor:
     """Gather from the values, or scatter them onto a level of (H, W)."""
     n, channels = values.shape[:2]
     h, w = taps.y.shape[1], taps.x.shape[1]
@@ -81,7 +79,7 @@ def _launch(
     if last:
         made = made.contiguous(memory_format=torch.channels_last)
     level, laid = (values, made) if onto is None else (made, values)
-    block_c, block_p = (64, 16) if last else (8, 128)
+    block_c, block_p = (64, 16) if last else (8, 128) if channels > 4 else (4, 128)
     grid = (triton.cdiv(h * w, block_p), triton.cdiv(channels, block_c), n)
     area = taps.scale_x is not None
     beyond = taps.own_x is not None
@@ -110,6 +108,7 @@ def _launch(
             SCATTER=onto is not None,
             AREA=area,
             BEYOND=beyond,
+            LAST=last,
             BLOCK_C=block_c,
             BLOCK_P=block_p,
         )
@@ -117,13 +116,13 @@ def _launch(
 
 
 @triton.jit
-def _weight(index, position, scale, count):
-    weight = tl.maximum(1 - tl.abs(index.to(tl.float32) - position) / scale, 0.0)
+def _weight(index, position, slope, count):
+    weight = tl.maximum(1 - tl.abs(index.to(tl.float32) - position) * slope, 0.0)
     return tl.where((index >= 0) & (index < count), weight, 0.0)
 
 
 @triton.jit
-def _reach(first, position, scale, inside, AREA: tl.constexpr):
+def _reach(first, position, scale, inside, AREA: tl.constexpr):  # noqa: N803
     """Most taps of a pixel of the block."""
     if AREA:
         last = tl.ceil(position + scale).to(tl.int32) - 1
@@ -131,7 +130,27 @@ def _reach(first, position, scale, inside, AREA: tl.constexpr):
     return 2
 
 
-@triton.jit
+# A kernel for each size, each of which takes a second to compile, would be no faster.
+_SIZES = [
+    'channels',
+    'level_h',
+    'level_w',
+    'h',
+    'w',
+    'level_n_stride',
+    'level_c_stride',
+    'level_h_stride',
+    'level_w_stride',
+    'laid_n_stride',
+    'laid_c_stride',
+    'laid_h_stride',
+    'laid_w_stride',
+    'x_stride',
+    'y_stride',
+]
+
+
+@triton.jit(do_not_specialize=_SIZES)
 def _resample(
     level,
     laid,
@@ -158,11 +177,12 @@ def _resample(
     laid_w_stride,
     x_stride,
     y_stride,
-    SCATTER: tl.constexpr,
-    AREA: tl.constexpr,
-    BEYOND: tl.constexpr,
-    BLOCK_C: tl.constexpr,
-    BLOCK_P: tl.constexpr,
+    SCATTER: tl.constexpr,  # noqa: N803
+    AREA: tl.constexpr,  # noqa: N803
+    BEYOND: tl.constexpr,  # noqa: N803
+    LAST: tl.constexpr,  # noqa: N803
+    BLOCK_C: tl.constexpr,  # noqa: N803
+    BLOCK_P: tl.constexpr,  # noqa: N803
 ):
     pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
     channel = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
@@ -191,28 +211,36 @@ def _resample(
     taps_x = _reach(first_x, at_x, wide_x, inside, AREA)
     taps_y = _reach(first_y, at_y, wide_y, inside, AREA)
 
+    # Exactly 1 where a pixel stands for one, as a plain division would not have it.
+    slope_x = tl.div_rn(tl.full((BLOCK_P,), 1.0, tl.float32), wide_x)
+    slope_y = tl.div_rn(tl.full((BLOCK_P,), 1.0, tl.float32), wide_y)
     total_x = tl.zeros((BLOCK_P,), tl.float32)
     total_y = tl.zeros((BLOCK_P,), tl.float32)
     for tap in range(taps_x):
-        total_x += _weight(first_x + tap, at_x, wide_x, level_w)
+        total_x += _weight(first_x + tap, at_x, slope_x, level_w)
     for tap in range(taps_y):
-        total_y += _weight(first_y + tap, at_y, wide_y, level_h)
+        total_y += _weight(first_y + tap, at_y, slope_y, level_h)
     # Of pixels beyond the block nothing is kept.
     total = tl.where(inside, total_x * total_y, 1.0)
+    share = tl.div_rn(tl.full((BLOCK_P,), 1.0, tl.float32), total)
 
     own = (channel < channels)[:, None] & inside[None, :]
-    plane = level + image * level_n_stride + channel.to(tl.int64)[:, None] * level_c_stride
-    target = laid + image * laid_n_stride + channel.to(tl.int64)[:, None] * laid_c_stride
+    if LAST:
+        plane = level + image * level_n_stride + channel[:, None]
+        target = laid + image * laid_n_stride + channel[:, None]
+    else:
+        plane = level + image * level_n_stride + channel.to(tl.int64)[:, None] * level_c_stride
+        target = laid + image * laid_n_stride + channel.to(tl.int64)[:, None] * laid_c_stride
     target += (row * laid_h_stride + column * laid_w_stride)[None, :]
     summed = tl.zeros((BLOCK_C, BLOCK_P), tl.float32)
     if SCATTER:
-        summed = tl.load(target, mask=own, other=0.0).to(tl.float32) / total[None, :]
+        summed = tl.load(target, mask=own, other=0.0).to(tl.float32) * share[None, :]
     for tap_y in range(taps_y):
         index_y = first_y + tap_y
-        weight_y = _weight(index_y, at_y, wide_y, level_h)
+        weight_y = _weight(index_y, at_y, slope_y, level_h)
         for tap_x in range(taps_x):
             index_x = first_x + tap_x
-            weight = weight_y * _weight(index_x, at_x, wide_x, level_w)
+            weight = weight_y * _weight(index_x, at_x, slope_x, level_w)
             source = plane + (index_y * level_h_stride + index_x * level_w_stride)[None, :]
             takes = own & (weight > 0)[None, :]
             if SCATTER:
@@ -221,4 +249,4 @@ def _resample(
                 value = tl.load(source, mask=takes, other=0.0).to(tl.float32)
                 summed += weight[None, :] * value
     if not SCATTER:
-        tl.store(target, (summed / total[None, :]).to(laid.dtype.element_ty), mask=own)
+        tl.store(target, (summed * share[None, :]).to(laid.dtype.element_ty), mask=own)

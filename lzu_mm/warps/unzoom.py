@@ -7,8 +7,8 @@ has won: area weights average over the features that a cell stands for, and a fi
 cells to lay them on.
 
 On a CPU, channels-last features of a separable warp are sampled one axis after the other.
-``grid_sample`` is faster on contiguous features, and non-separable warps need it. On a GPU separable
-warps have a kernel of their own (:mod:`lzu_mm.warps.fused`).
+``grid_sample`` is faster on contiguous features, and non-separable warps need it. On a GPU
+separable warps have a kernel of their own (:mod:`lzu_mm.warps.fused`).
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ def unzoom_taps(warp: SeparableWarp, x: CellAxis, y: CellAxis, antialias: bool) 
     if not (x.overflows or y.overflows):
         return Taps(columns, rows, wide, high)
     beyond = ((axis.position > 1).expand(len(at), -1) for axis, at in ((x, columns), (y, rows)))
-    return Taps(columns, rows, wide, high, x.index, y.index, *(part.contiguous() for part in beyond))
+    beyond_x, beyond_y = (part.contiguous() for part in beyond)
+    return Taps(columns, rows, wide, high, x.index, y.index, beyond_x, beyond_y)
 
 
 def _axis_taps(
