@@ -7,6 +7,7 @@ factor f lays f cells where the level has one: its cell j stands for [j·s/f, (j
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Sequence, Tuple
@@ -69,13 +70,13 @@ def cell_axes(
     Returns:
         The columns (along x) and the rows (along y).
     """
-    content, frame = tuple((h, w) for h, w in content), (frame[0], frame[1])
-    settings = (cells, content, tuple(canvas), like.device, like.dtype, align_corners, frame)
-    if not fused.takes(like, like) or is_capturing(like):
-        return _cell_axes(*settings)
+    content = tuple((h, w) for h, w in content)
+    canvas, frame = (canvas[0], canvas[1]), (frame[0], frame[1])
+    keep = fused.takes(like, like) and not is_capturing(like)
+    make = _remembered if keep else _cell_axes
     # What is made in inference mode could not be used in training later.
-    with torch.inference_mode(False):
-        return _remembered(*settings)
+    with torch.inference_mode(False) if keep else nullcontext():
+        return make(cells, content, canvas, like.device, like.dtype, align_corners, frame)
 
 
 def _cell_axes(

@@ -64,36 +64,36 @@ def takes(values: Tensor, knots: Tensor) -> bool:
 
 
 def resample(values: Tensor, taps: Taps, dtype: torch.dtype) -> Tensor:
-    """See :func:`lzu_mm.warps.triton_kernels.resample`."""
-    from .triton_kernels import resample as kernel
+    """See :func:`lzu_mm.warps.kernels.resample.resample`."""
+    from .kernels.resample import resample as kernel
 
     return kernel(values, taps, dtype)
 
 
 def map_axis(knots: Tensor, position: Tensor, invert: bool) -> Tensor:
-    """See :func:`lzu_mm.warps.triton_axes.map_axis`."""
-    from .triton_axes import map_axis as kernel
+    """See :func:`lzu_mm.warps.kernels.axes.map_axis`."""
+    from .kernels.axes import map_axis as kernel
 
     return kernel(knots, position, invert)
 
 
 def attract(marginal: Tensor, padding: int, fwhm: float, anti_crop: bool) -> Tensor:
-    """See :func:`lzu_mm.warps.triton_axes.attract`."""
-    from .triton_axes import attract as kernel
+    """See :func:`lzu_mm.warps.kernels.axes.attract`."""
+    from .kernels.axes import attract as kernel
 
     return kernel(marginal, padding, fwhm, anti_crop)
 
 
 def bound(knots: Tensor, limit: float) -> Tensor:
-    """See :func:`lzu_mm.warps.triton_axes.bound`."""
-    from .triton_axes import bound as kernel
+    """See :func:`lzu_mm.warps.kernels.axes.bound`."""
+    from .kernels.axes import bound as kernel
 
     return kernel(knots, limit)
 
 
 def equalise(marginal: Tensor, uniform_share: float, limit: float) -> Tensor:
-    """See :func:`lzu_mm.warps.triton_axes.equalise`."""
-    from .triton_axes import equalise as kernel
+    """See :func:`lzu_mm.warps.kernels.axes.equalise`."""
+    from .kernels.axes import equalise as kernel
 
     return kernel(marginal, uniform_share, limit)
 

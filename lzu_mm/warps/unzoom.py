@@ -77,12 +77,12 @@ def unzoom_feature(
     def axes() -> tuple[CellAxis, CellAxis]:
         return cell_axes(cells, content, canvas, warp.knots_like, align_corners, frame)
 
-    if antialias and not isinstance(warp, SeparableWarp):
-        raise ValueError('antialias takes a separable warp: set separable=True')
     if isinstance(warp, SeparableWarp) and fused.takes(feature, warp.knots_like):
         taps = warp.once(('taps', antialias, *level), lambda: unzoom_taps(warp, *axes(), antialias))
         return fused.resample(feature, taps, feature.dtype)
     if antialias:
+        if not isinstance(warp, SeparableWarp):
+            raise ValueError('antialias takes a separable warp: set separable=True')
         return _unzoom_by_area(
             feature, *warp.once(('area', *level), lambda: area_weights(warp, *axes()))
         )

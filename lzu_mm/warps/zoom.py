@@ -62,12 +62,12 @@ def zoom_image(
     source = (image.shape[-2], image.shape[-1])
     h, w = source if content is None else content
     lattice = (source, (size[0], size[1]), (h, w), align_corners)
-    if antialias and not isinstance(warp, SeparableWarp):
-        raise ValueError('antialias takes a separable warp: set separable=True')
     if isinstance(warp, SeparableWarp) and fused.takes(image, warp.knots_like):
         key = ('fused', antialias, *lattice)
         return _zoom_fused(image[None], warp, antialias, lattice, key)[0]
     if antialias:
+        if not isinstance(warp, SeparableWarp):
+            raise ValueError('antialias takes a separable warp: set separable=True')
         taps = warp.once(('taps', *lattice), lambda: zoom_taps(warp, *lattice[:3]))
         return filter_axes(image, *taps)
     if isinstance(warp, SeparableWarp) and image.device.type == 'cpu':

@@ -17,8 +17,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .sampling import is_channels_last
-from .taps import Taps
+from ..sampling import is_channels_last
+from ..taps import Taps
 
 __all__ = ['resample']
 
@@ -41,7 +41,7 @@ def resample(values: Tensor, taps: Taps, dtype: torch.dtype) -> Tensor:
     if not {taps.x.shape[0], taps.y.shape[0]} <= {1, n}:
         raise ValueError(f'{n} images, but warps of {taps.x.shape[0]}')
     if values.requires_grad and torch.is_grad_enabled():
-        return _Resample.apply(values, taps, dtype, None)  # type: ignore[no-untyped-call]
+        return _Resample.apply(values, taps, dtype, None)
     return _launch(values, taps, dtype, None)
 
 
