@@ -27,7 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
 ROUNDING = {torch.float32: 0.0, torch.float16: 5e-4, torch.bfloat16: 4e-3}
 _POINTS, _PIXELS = 2e-5, 2e-3
 # Large enough for all five levels, and a CPU is through with it in time.
-_ZOOMED = (300, 480)
+_ZOOMED = (200, 320)
 
 
 def run(setting: Setting) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, Callable, Iterator
 
 import torch
@@ -13,23 +14,26 @@ from gpu.clock import Setting
 from gpu.scenes import noise, saliency, sizes
 from lzu_mm.nn import SaliencyNet, ZoomedBackbone
 from lzu_mm.warps import saliency_to_warp, unzoom_feature, zoom_image
+from lzu_mm.warps.fused import fused_kernels
 
 
 def run(setting: Setting) -> list[dict[str, Any]]:
     """Each case once to warm up, then again where waiting is an error."""
     rows = []
-    for name, case in _cases(setting).items():
-        row: dict[str, Any] = {'name': name}
+    ways = (True, False) if setting.device.type == 'cuda' else (False,)
+    for fused, (name, case) in product(ways, _cases(setting).items()):
+        row: dict[str, Any] = {'name': f'{name}, fused' if fused else name}
         try:
-            case()
-            with _no_waiting(setting.device):
+            with fused_kernels(fused):
                 case()
+                with _no_waiting(setting.device):
+                    case()
         except Exception as error:
             ours = [f for f in traceback.extract_tb(error.__traceback__) if 'lzu_mm' in f.filename]
             place = f'{ours[-1].filename}:{ours[-1].lineno} {ours[-1].line}' if ours else ''
             row['error'] = f'{type(error).__name__}: {str(error)[:200]} at {place}'
             traceback.print_exc()
-        print(f'{name}: {row.get("error", "never waits")}')
+        print(f'{row["name"]}: {row.get("error", "never waits")}')
         rows.append(row)
     return rows
 
