@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import traceback
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -16,7 +17,7 @@ from typing import Any, Callable
 import torch
 
 from gpu import checks, cost, detector, sync, train
-from gpu.clock import Setting
+from gpu.clock import Setting, free_memory
 from report.environment import describe_machine
 
 # Name, what it runs, and the seconds that must be left for it to begin.
@@ -78,6 +79,8 @@ def main() -> int:
         found['parts'][name] = result
         if args.out:
             _write(args.out, found)
+        if result['state'] == 'failed' and True in setting.ways and _lost(setting.device):
+            _go_on_without_kernels(args, name, setting)
     return int(failed)
 
 
@@ -89,10 +92,30 @@ def _attempt(run: Callable[[Setting], Any], setting: Setting) -> dict[str, Any]:
         rows = getattr(error, 'rows', None)
         return {'state': 'failed', 'error': f'{type(error).__name__}: {error}', 'rows': rows}
     finally:
-        if setting.device.type == 'cuda':
-            torch.cuda.empty_cache()
+        free_memory(setting.device)
     bad = [row['name'] for row in rows if row.get('error')]
     return {'state': 'failed' if bad else 'done', 'rows': rows}
+
+
+def _lost(device: torch.device) -> bool:
+    """Whether a kernel went astray: nothing runs in this process from then on."""
+    try:
+        torch.ones(1, device=device).sum().item()
+    except RuntimeError:
+        return True
+    return False
+
+
+def _go_on_without_kernels(args: Namespace, name: str, setting: Setting) -> None:
+    print('\nthe device is lost to this process: once more without the fused kernels', flush=True)
+    rest = args.parts[args.parts.index(name) :]
+    options = ['--minutes', setting.left() / 60, '--repeats', setting.repeats, '--parts', *rest]
+    if args.out:
+        options += ['--out', args.out.with_name(f'{args.out.stem}-plain.json')]
+    if args.data:
+        options += ['--data', args.data]
+    command = [sys.executable, '-u', '-m', 'gpu', *map(str, options)]
+    os.execve(sys.executable, command, {**os.environ, 'LZU_FUSED': '0'})
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:

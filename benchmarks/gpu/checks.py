@@ -33,8 +33,7 @@ _ZOOMED = (200, 320)
 def run(setting: Setting) -> list[dict[str, Any]]:
     """All checks; a row each."""
     rows: list[dict[str, Any]] = []
-    for fused in (True, False) if setting.device.type == 'cuda' else (False,):
-        way = ', fused' if fused else ''
+    for fused, way in setting.ways.items():
         for kind, options in KINDS.items():
             for dtype in ROUNDING:
                 for name, check in CHECKS.items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
@@ -36,6 +38,12 @@ class Setting:
     deadline: float
     data: Path | None = None
     train_seconds: float = 240
+
+    @property
+    def ways(self) -> dict[bool, str]:
+        """Whether to use the fused kernels, and what that adds to a name; first the riskier."""
+        fused = self.device.type == 'cuda' and os.environ.get('LZU_FUSED') != '0'
+        return {True: ', fused', False: ''} if fused else {False: ''}
 
     def left(self) -> float:
         """Seconds until the deadline."""
@@ -105,6 +113,13 @@ def count_kernels(function: Function) -> int:
         torch.cuda.synchronize()
     events = profiler.events() or []
     return sum(event.device_type == torch.autograd.DeviceType.CUDA for event in events)
+
+
+def free_memory(device: torch.device) -> None:
+    """Give what is cached back to the device, if it still answers."""
+    if device.type == 'cuda':
+        with suppress(RuntimeError):
+            torch.cuda.empty_cache()
 
 
 def attempt(name: str, make: Callable[[], dict[str, Any]], rows: list[dict[str, Any]]) -> None:

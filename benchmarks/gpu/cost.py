@@ -16,8 +16,6 @@ from lzu_mm.warps.cells import cell_axes
 from lzu_mm.warps.fused import fused_kernels
 
 Functions = 'dict[str, Callable[[], Any]]'
-# With and without the kernels of our own, and what the columns are called.
-WAYS = {False: '', True: ', fused'}
 
 
 def run(setting: Setting) -> list[dict[str, Any]]:
@@ -69,7 +67,7 @@ def _count(row: dict[str, Any], functions: dict[str, Callable[[], Any]]) -> None
     """Add the number of kernels of each function, where the profiler works."""
     try:
         row['kernels'] = {key: count_kernels(function) for key, function in functions.items()}
-    except RuntimeError as error:
+    except Exception as error:
         row['kernels'] = str(error)
     print(f'kernels: {row["kernels"]}')
 
@@ -90,9 +88,14 @@ def _zoom(setting: Setting) -> tuple[Functions, str]:
         'grid_sample': lambda: F.grid_sample(
             image[None].float(), grid, padding_mode='border', align_corners=False
         ),
-        **{f'zoom{name}': partial(ours, warp, False, fused) for fused, name in WAYS.items()},
+        **{
+            f'zoom{name}': partial(ours, warp, False, fused) for fused, name in setting.ways.items()
+        },
         'non-separable': partial(ours, oblique, False, False),
-        **{f'by area{name}': partial(ours, warp, True, fused) for fused, name in WAYS.items()},
+        **{
+            f'by area{name}': partial(ours, warp, True, fused)
+            for fused, name in setting.ways.items()
+        },
         'interpolate by area': lambda: F.interpolate(
             image[None].float(), at.zoomed, mode='bilinear', antialias=True
         ),
@@ -123,7 +126,7 @@ def _inversion(batch: int) -> Callable[[Setting], tuple[Functions, None]]:
         functions: dict[str, Callable[[], Any]] = {
             f'{method}{way}': partial(ours, fused, method)
             for method in ('attraction', 'equalise')
-            for fused, way in WAYS.items()
+            for fused, way in setting.ways.items()
         }
         return functions, None
 
@@ -155,9 +158,9 @@ def _unzoom(
                 ]
 
         functions = {'grid_sample': plain}
-        for fused in WAYS:
-            functions[f'point-sampled{WAYS[fused]}'] = partial(ours, False, fused)
-            functions[f'by area{WAYS[fused]}'] = partial(ours, True, fused)
+        for fused, way in setting.ways.items():
+            functions[f'point-sampled{way}'] = partial(ours, False, fused)
+            functions[f'by area{way}'] = partial(ours, True, fused)
         if trained:
             functions = {
                 key: partial(_and_backward, function, levels, pulls)

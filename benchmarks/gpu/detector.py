@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gpu.clock import Setting, attempt, captured, show, take_turns
+from gpu.clock import Setting, attempt, captured, free_memory, show, take_turns
 from gpu.scenes import noise, saliency, sizes
 from lzu_mm.nn import ZoomedBackbone
 from lzu_mm.warps.fused import fused_kernels
@@ -57,8 +57,7 @@ def _rows(cases: list[Any], setting: Setting, needed: float = 15) -> list[dict[s
             continue
         row = partial(_row, name, model, scale, batch, mode, dtype, setting)
         attempt(name, row, rows)
-        if setting.device.type == 'cuda':
-            torch.cuda.empty_cache()
+        free_memory(setting.device)
     return rows
 
 
@@ -86,6 +85,8 @@ def _row(
     images = noise(batch, 3, *sizes(setting).source).to(setting.device, dtype)
     functions = {}
     for kind, fused in KINDS.items():
+        if fused not in setting.ways:
+            continue
         zoomed = _zoomed(model.backbone, kind, scale, batch, setting)
         function = partial(_dense, model, zoomed, images, fused)
         if mode == 'compiled':

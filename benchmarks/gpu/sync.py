@@ -20,8 +20,7 @@ from lzu_mm.warps.fused import fused_kernels
 def run(setting: Setting) -> list[dict[str, Any]]:
     """Each case once to warm up, then again where waiting is an error."""
     rows = []
-    ways = (True, False) if setting.device.type == 'cuda' else (False,)
-    for fused, (name, case) in product(ways, _cases(setting).items()):
+    for fused, (name, case) in product(setting.ways, _cases(setting).items()):
         row: dict[str, Any] = {'name': f'{name}, fused' if fused else name}
         try:
             with fused_kernels(fused):

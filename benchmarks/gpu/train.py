@@ -147,7 +147,7 @@ def _train(
         if steps % 50 == 0:
             # Launches must not run ahead of the clock.
             print(f'step {steps}, loss {loss.item():.3f}', flush=True)
-    return steps, float(loss)
+    return steps, float(loss.detach())
 
 
 def _floats(images: Tensor, chosen: list[int]) -> list[Tensor]:
