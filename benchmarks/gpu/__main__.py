@@ -1,6 +1,7 @@
 """Run the parts one after the other, within a bound of time.
 
 A part that fails is reported, and the next one goes on; what is found is written after each part.
+Where a row loses the device, a fresh process takes its place and goes on with the next row.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 import traceback
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -17,7 +19,7 @@ from typing import Any, Callable
 import torch
 
 from gpu import checks, cost, detector, sync, train
-from gpu.clock import Setting, free_memory
+from gpu.clock import DeviceLost, Setting, free_memory
 from report.environment import describe_machine
 
 # Name, what it runs, and the seconds that must be left for it to begin.
@@ -44,6 +46,8 @@ def parse_args() -> Namespace:
     )
     parser.add_argument('--train-minutes', type=float, default=4, help='bound of the training')
     parser.add_argument('--out', type=Path, help='.json file for what is found')
+    parser.add_argument('--only', nargs='+', default=[], help='rows with one of these in the name')
+    parser.add_argument('--resume', type=Path, help='.json file of the process before this one')
     args = parser.parse_args()
     if args.device == 'cuda' and not torch.cuda.is_available():
         parser.error('there is no GPU: --device cpu --quick tries the script')
@@ -60,62 +64,70 @@ def main() -> int:
         deadline=time.monotonic() + 60 * args.minutes,
         data=args.data,
         train_seconds=60 * args.train_minutes,
+        only=tuple(args.only),
     )
-    found: dict[str, Any] = {'machine': describe_machine(), 'parts': {}}
-    print(json.dumps(found['machine']))
-    failed = False
+    if args.resume:
+        found = json.loads(args.resume.read_text())
+    else:
+        found = {'machine': describe_machine(), 'parts': {}}
+        print(json.dumps(found['machine']))
     for name in args.parts:
         run, needed = PARTS[name]
         begin = time.monotonic()
+        before = found['parts'].get(name, {}).get('rows') or []
+        setting.done = frozenset(row['name'] for row in before)
         if setting.left() < (0 if args.quick else needed):
             print(f'\n## {name}: skipped, {setting.left():.0f} s are left and it takes {needed} s')
             result: dict[str, Any] = {'state': 'skipped'}
+            lost = False
         else:
             print(f'\n## {name}', flush=True)
-            result = _attempt(run, setting)
-            failed = failed or result['state'] == 'failed'
+            result, lost = _attempt(run, setting)
+        if before:
+            result['rows'] = [*before, *(result.get('rows') or [])]
+            result['state'] = _state(result['state'], result['rows'])
         result['seconds'] = round(time.monotonic() - begin, 1)
         print(f'{name}: {result["state"]} after {result["seconds"]} s', flush=True)
         found['parts'][name] = result
         if args.out:
             _write(args.out, found)
-        if result['state'] == 'failed' and True in setting.ways and _lost(setting.device):
-            _go_on_without_kernels(args, name, setting)
-    return int(failed)
+        if lost:
+            _go_on(args, name, setting, found)
+    return int(any(part['state'] == 'failed' for part in found['parts'].values()))
 
 
-def _attempt(run: Callable[[Setting], Any], setting: Setting) -> dict[str, Any]:
+def _attempt(run: Callable[[Setting], Any], setting: Setting) -> tuple[dict[str, Any], bool]:
+    """What the part finds, and whether the device is lost."""
     try:
         rows = run(setting)
+    except DeviceLost as error:
+        return {'state': 'failed', 'error': str(error), 'rows': error.rows}, True
     except Exception as error:  # whatever it is, the next part goes on
         traceback.print_exc()
-        rows = getattr(error, 'rows', None)
-        return {'state': 'failed', 'error': f'{type(error).__name__}: {error}', 'rows': rows}
+        return {'state': 'failed', 'error': f'{type(error).__name__}: {error}', 'rows': None}, False
     finally:
         free_memory(setting.device)
-    bad = [row['name'] for row in rows if row.get('error')]
-    return {'state': 'failed' if bad else 'done', 'rows': rows}
+    return {'state': _state('done', rows), 'rows': rows}, False
 
 
-def _lost(device: torch.device) -> bool:
-    """Whether a kernel went astray: nothing runs in this process from then on."""
-    try:
-        torch.ones(1, device=device).sum().item()
-    except RuntimeError:
-        return True
-    return False
+def _state(state: str, rows: list[dict[str, Any]]) -> str:
+    return 'failed' if any(row.get('error') for row in rows) else state
 
 
-def _go_on_without_kernels(args: Namespace, name: str, setting: Setting) -> None:
-    print('\nthe device is lost to this process: once more without the fused kernels', flush=True)
+def _go_on(args: Namespace, name: str, setting: Setting, found: dict[str, Any]) -> None:
+    """Replace this process by one that makes the other rows."""
+    print('\nthe device is lost to this process: a fresh one goes on', flush=True)
+    resume = args.resume or Path(tempfile.mkdtemp(prefix='lzu_gpu_')) / 'found.json'
+    _write(resume, found)
     rest = args.parts[args.parts.index(name) :]
-    options = ['--minutes', setting.left() / 60, '--repeats', setting.repeats, '--parts', *rest]
-    if args.out:
-        options += ['--out', args.out.with_name(f'{args.out.stem}-plain.json')]
-    if args.data:
-        options += ['--data', args.data]
+    options = ['--device', args.device, '--minutes', setting.left() / 60]
+    options += ['--repeats', setting.repeats, '--train-minutes', args.train_minutes]
+    options += ['--resume', resume, '--parts', *rest]
+    options += ['--quick'] * args.quick + (['--only', *args.only] if args.only else [])
+    for option, path in (('--out', args.out), ('--data', args.data)):
+        options += [option, path] if path else []
     command = [sys.executable, '-u', '-m', 'gpu', *map(str, options)]
-    os.execve(sys.executable, command, {**os.environ, 'LZU_FUSED': '0'})
+    os.execv(sys.executable, command)
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:

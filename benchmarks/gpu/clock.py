@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import traceback
@@ -30,6 +31,8 @@ class Setting:
         deadline: When all must have ended, by ``time.monotonic()``.
         data: A rendered mini-street, for the training.
         train_seconds: Bound of the training.
+        only: Parts of names, one of which a row must have; none for all rows.
+        done: Names of rows that are not to be made again.
     """
 
     device: torch.device
@@ -38,6 +41,13 @@ class Setting:
     deadline: float
     data: Path | None = None
     train_seconds: float = 240
+    only: tuple[str, ...] = ()
+    done: frozenset[str] = frozenset()
+
+    def wants(self, name: str) -> bool:
+        """Whether a row is asked for, and not made yet."""
+        asked = not self.only or any(part in name for part in self.only)
+        return asked and name not in self.done
 
     @property
     def ways(self) -> dict[bool, str]:
@@ -93,12 +103,13 @@ def captured(function: Function) -> Function:
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        # What is returned must live as long as the graph.
         results = function()
 
-    def replay(kept: Any = results) -> Any:
+    # What the graph reads, which the function holds, must live as long as the graph: the next
+    # capture gives freed memory back to the device, and a replay would read what is not there.
+    def replay(held: Any = (function, results)) -> Any:
         graph.replay()
-        return kept
+        return held[1]
 
     return replay
 
@@ -119,18 +130,52 @@ def free_memory(device: torch.device) -> None:
     """Give what is cached back to the device, if it still answers."""
     if device.type == 'cuda':
         with suppress(RuntimeError):
+            gc.collect()
             torch.cuda.empty_cache()
 
 
-def attempt(name: str, make: Callable[[], dict[str, Any]], rows: list[dict[str, Any]]) -> None:
-    """Add a row, or one that says what went wrong."""
+class DeviceLost(RuntimeError):
+    """A kernel went astray: nothing runs on the device in this process from then on.
+
+    Attributes:
+        rows: What the part has found so far.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        super().__init__('the device is lost to this process')
+        self.rows = rows
+
+
+def is_lost() -> bool:
+    """Whether the device answers no more."""
+    if not (torch.cuda.is_available() and torch.cuda.is_initialized()):
+        return False
+    try:
+        torch.cuda.synchronize()
+        torch.ones(1, device='cuda').sum().item()
+    except RuntimeError:
+        return True
+    return False
+
+
+def attempt(
+    name: str, make: Callable[[], dict[str, Any]], rows: list[dict[str, Any]], setting: Setting
+) -> None:
+    """Add a row, or one that says what went wrong; none that is not wanted."""
+    if not setting.wants(name):
+        return
     try:
         row = {'name': name, **make()}
+        if 'off' in row and not row['off'] <= row['bound']:
+            row['error'] = f'off by {row["off"]:.3g}, more than {row["bound"]:.3g}'
     except Exception as error:  # whatever it is, the next row goes on
         traceback.print_exc()
         row = {'name': name, 'error': f'{type(error).__name__}: {error}'[:500]}
-        print(f'{name}: {row["error"]}')
     rows.append(row)
+    if 'error' in row:
+        print(f'{name}: {row["error"]}', flush=True)
+        if is_lost():
+            raise DeviceLost(rows)
 
 
 def show(name: str, times: dict[str, dict[str, float]], base: str | None = None) -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gpu.clock import Setting, attempt, captured, count_kernels, show, take_turns
+from gpu.clock import Setting, attempt, captured, count_kernels, is_lost, show, take_turns
 from gpu.scenes import CHANNELS, noise, saliency, sizes
 from lzu_mm.warps import SeparableWarp, Warp, saliency_to_warp, unzoom_feature, zoom_image
 from lzu_mm.warps.cells import cell_axes
@@ -30,11 +30,13 @@ def run(setting: Setting) -> list[dict[str, Any]]:
         f'unzoom forward and backward, {most} images': _unzoom(most, torch.float32, trained=True),
     }
     for name, make in makers.items():
+        if not setting.wants(name):
+            continue
         if setting.left() < 5 and not setting.quick:
             rows.append({'name': name, 'skipped': 'no time is left'})
             print(f'{name}: skipped, no time is left')
             continue
-        attempt(name, partial(_row, name, make, setting), rows)
+        attempt(name, partial(_row, name, make, setting), rows, setting)
     return rows
 
 
@@ -54,6 +56,8 @@ def _row(name: str, make: Callable[[Setting], Any], setting: Setting) -> dict[st
         try:
             graphs[key] = captured(function)
         except Exception as error:
+            if is_lost():
+                raise
             row['not captured'][key] = f'{type(error).__name__}: {str(error)[:200]}'
             print(f'{name}, {key}: not captured, {row["not captured"][key]}')
     row['graph ms'] = take_turns(graphs, setting)

@@ -49,14 +49,14 @@ def _rows(cases: list[Any], setting: Setting, needed: float = 15) -> list[dict[s
     model = _retinanet(setting).to(setting.device).eval()
     for scale, batch, mode, dtype in cases:
         name = f'RetinaNet-R50 at {scale}x, {batch} images, {str(dtype)[6:]}, {mode}'
-        if mode == 'graph' and setting.device.type != 'cuda':
+        if not setting.wants(name) or (mode == 'graph' and setting.device.type != 'cuda'):
             continue
         if setting.left() < (0 if setting.quick else needed):
             rows.append({'name': name, 'skipped': 'no time is left'})
             print(f'{name}: skipped, no time is left')
             continue
         row = partial(_row, name, model, scale, batch, mode, dtype, setting)
-        attempt(name, row, rows)
+        attempt(name, row, rows, setting)
         free_memory(setting.device)
     return rows
 

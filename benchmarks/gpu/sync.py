@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator
 import torch
 from torch import nn
 
-from gpu.clock import Setting
+from gpu.clock import DeviceLost, Setting, is_lost
 from gpu.scenes import noise, saliency, sizes
 from lzu_mm.nn import SaliencyNet, ZoomedBackbone
 from lzu_mm.warps import saliency_to_warp, unzoom_feature, zoom_image
@@ -22,6 +22,8 @@ def run(setting: Setting) -> list[dict[str, Any]]:
     rows = []
     for fused, (name, case) in product(setting.ways, _cases(setting).items()):
         row: dict[str, Any] = {'name': f'{name}, fused' if fused else name}
+        if not setting.wants(row['name']):
+            continue
         try:
             with fused_kernels(fused):
                 case()
@@ -34,6 +36,8 @@ def run(setting: Setting) -> list[dict[str, Any]]:
             traceback.print_exc()
         print(f'{row["name"]}: {row.get("error", "never waits")}')
         rows.append(row)
+        if 'error' in row and is_lost():
+            raise DeviceLost(rows)
     return rows
 
 

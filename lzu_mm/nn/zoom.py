@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..checks import check_flag, check_number, check_pair, check_size
 from ..nested import tensors
 from ..warps import Warp, identity_warp, saliency_to_warp, unzoom_feature
-from ..warps.compat import is_compiling
+from ..warps.compat import is_capturing, is_compiling
 from ..warps.zoom import zoom_images, zoomed_size
 from .features import first_images, map_features, resize_mask
 
@@ -116,7 +116,9 @@ class Zoom(nn.Module):
                     # It stays there: compiled code would copy it, and wait, for each batch.
                     self._map = self._map.to(images.device)
                     known = saliency_to_warp(self._map, **self.warp_options)
-                self._warps[images.device] = known
+                # What a graph makes holds nothing until it is replayed.
+                if not is_capturing(images):
+                    self._warps[images.device] = known
             return known
 
     def output_size(self, source: Sequence[int]) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import fused
+from .piecewise import divide
 
 
 def equalising_knots(
@@ -46,13 +47,13 @@ def _equalise_axis(marginal: Tensor, uniform_share: float, limit: float) -> Tens
     if fused.takes(marginal, marginal):
         return fused.equalise(marginal, uniform_share, limit)
     count = marginal.shape[1]
-    mean = marginal.mean(dim=1, keepdim=True)
+    mean = divide(marginal.sum(dim=1, keepdim=True), count)
     # p - 1, which is zero without rounding where the saliency is uniform.
     excess = (1 - uniform_share) * (marginal - mean) / mean
     peak = excess.detach().amax(dim=1, keepdim=True)
     excess = excess * ((limit - 1) / peak.clamp_min(limit - 1))
     displacement = F.pad(excess[:, :-1].cumsum(dim=1), (1, 1)) / count
-    even = torch.arange(count + 1, device=marginal.device, dtype=marginal.dtype) / count
+    even = divide(torch.arange(count + 1, device=marginal.device, dtype=marginal.dtype), count)
     return even + displacement
 
 

@@ -25,6 +25,13 @@ def segment(position: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return left, scaled - left
 
 
+def divide(values: Tensor, count: int) -> Tensor:
+    """Divide, rounded once: CUDA multiplies by the reciprocal of a number, which rounds twice."""
+    if values.device.type == 'cuda':
+        return values / torch.full((), count, device=values.device, dtype=values.dtype)
+    return values / count
+
+
 def interpolate(values: Tensor, position: Tensor) -> Tensor:
     """Evaluate piecewise linear functions.
 
@@ -38,7 +45,7 @@ def interpolate(values: Tensor, position: Tensor) -> Tensor:
     intervals = values.shape[-1] - 1
     left, _ = segment(position, values.shape[-1])
     low, high = values.gather(-1, left), values.gather(-1, left + 1)
-    start, end = left.to(low) / intervals, (left + 1).to(low) / intervals
+    start, end = divide(left.to(low), intervals), divide((left + 1).to(low), intervals)
     return _through(start, end, low, high, position)
 
 
@@ -55,7 +62,7 @@ def invert(values: Tensor, target: Tensor) -> Tensor:
     intervals = values.shape[-1] - 1
     left = _segment_of(values, target)
     low, high = values.gather(-1, left), values.gather(-1, left + 1)
-    start, end = left.to(low) / intervals, (left + 1).to(low) / intervals
+    start, end = divide(left.to(low), intervals), divide((left + 1).to(low), intervals)
     return _through(low, high, start, end, target).clamp(start, end)
 
 
