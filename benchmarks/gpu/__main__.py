@@ -19,7 +19,7 @@ from typing import Any, Callable
 import torch
 
 from gpu import checks, cost, detector, sync, train
-from gpu.clock import DeviceLost, Setting, free_memory
+from gpu.clock import DeviceLostError, Setting, free_memory
 from report.environment import describe_machine
 
 # Name, what it runs, and the seconds that must be left for it to begin.
@@ -100,7 +100,7 @@ def _attempt(run: Callable[[Setting], Any], setting: Setting) -> tuple[dict[str,
     """What the part finds, and whether the device is lost."""
     try:
         rows = run(setting)
-    except DeviceLost as error:
+    except DeviceLostError as error:
         return {'state': 'failed', 'error': str(error), 'rows': error.rows}, True
     except Exception as error:  # whatever it is, the next part goes on
         traceback.print_exc()

@@ -134,7 +134,7 @@ def free_memory(device: torch.device) -> None:
             torch.cuda.empty_cache()
 
 
-class DeviceLost(RuntimeError):
+class DeviceLostError(RuntimeError):
     """A kernel went astray: nothing runs on the device in this process from then on.
 
     Attributes:
@@ -175,7 +175,7 @@ def attempt(
     if 'error' in row:
         print(f'{name}: {row["error"]}', flush=True)
         if is_lost():
-            raise DeviceLost(rows)
+            raise DeviceLostError(rows)
 
 
 def show(name: str, times: dict[str, dict[str, float]], base: str | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator
 import torch
 from torch import nn
 
-from gpu.clock import DeviceLost, Setting, is_lost
+from gpu.clock import DeviceLostError, Setting, is_lost
 from gpu.scenes import noise, saliency, sizes
 from lzu_mm.nn import SaliencyNet, ZoomedBackbone
 from lzu_mm.warps import saliency_to_warp, unzoom_feature, zoom_image
@@ -37,7 +37,7 @@ def run(setting: Setting) -> list[dict[str, Any]]:
         print(f'{row["name"]}: {row.get("error", "never waits")}')
         rows.append(row)
         if 'error' in row and is_lost():
-            raise DeviceLost(rows)
+            raise DeviceLostError(rows)
     return rows
 
 

@@ -1,6 +1,8 @@
 """Whether the fused kernels run: on CUDA, where Triton is installed, and outside ``torch.compile``.
 
-``LZU_FUSED=0`` in the environment, or :func:`fused_kernels`, turns them off.
+Where features want a gradient, plain torch resamples: in eager training Python takes longer to
+launch the kernels than they save. ``LZU_FUSED=1`` in the environment, or :func:`fused_kernels`,
+uses them there too, as pays in a CUDA graph; ``LZU_FUSED=0`` turns them all off.
 """
 
 from __future__ import annotations
@@ -22,15 +24,18 @@ __all__ = ['attract', 'bound', 'equalise', 'fused_kernels', 'map_axis', 'resampl
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.uint8)
 # Subclasses are traced, sharded or not there at all.
 _KINDS = (Tensor, torch.nn.Parameter)
-_enabled = os.environ.get('LZU_FUSED', '1') != '0'
+# None: where they pay.
+_enabled: bool | None = {'0': False, '1': True}.get(os.environ.get('LZU_FUSED', ''))
 
 
 @contextmanager
 def fused_kernels(enabled: bool) -> Iterator[None]:
-    """Turn the fused kernels on, as they are by default, or off, within a block.
+    """Use the fused kernels wherever they can be used, or nowhere, within a block.
+
+    By default they are used where they pay: not where features want a gradient.
 
     Args:
-        enabled: Whether to use them where they can be used.
+        enabled: Whether to use them.
     """
     global _enabled
     before, _enabled = _enabled, enabled
@@ -51,12 +56,13 @@ def takes(values: Tensor, knots: Tensor) -> bool:
         knots: Of the warp.
     """
     return (
-        _enabled
+        _enabled is not False
         and values.device.type == 'cuda'
         and values.dtype in _DTYPES
         and knots.dtype == torch.float32
         and knots.device == values.device
         and not (knots.requires_grad and torch.is_grad_enabled())
+        and _pays(values)
         and type(values) in _KINDS
         and not (is_compiling() or torch.jit.is_tracing() or is_transforming())
         and _has_triton()
@@ -96,6 +102,13 @@ def equalise(marginal: Tensor, uniform_share: float, limit: float) -> Tensor:
     from .kernels.axes import equalise as kernel
 
     return kernel(marginal, uniform_share, limit)
+
+
+def _pays(values: Tensor) -> bool:
+    """Whether the kernels are asked for, or no gradient is; theirs adds up in any order."""
+    if not (values.requires_grad and torch.is_grad_enabled()):
+        return True
+    return _enabled is True and not torch.are_deterministic_algorithms_enabled()
 
 
 @lru_cache(maxsize=None)

@@ -29,7 +29,7 @@ def map_axis(knots: Tensor, position: Tensor, invert: bool) -> Tensor:
     knots, position = knots.contiguous(), position.contiguous()
     mapped = torch.empty(count, m, device=knots.device, dtype=knots.dtype)
     with torch.cuda.device_of(knots):
-        _map_axis[(triton.cdiv(m, _BLOCK), count)](
+        _map_axis[(-(-m // _BLOCK), count)](
             knots,
             position,
             mapped,

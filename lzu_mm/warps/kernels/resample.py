@@ -80,7 +80,8 @@ def _launch(values: Tensor, taps: Taps, dtype: torch.dtype, onto: tuple[int, int
         made = made.contiguous(memory_format=torch.channels_last)
     level, laid = (values, made) if onto is None else (made, values)
     block_c, block_p = (64, 16) if last else (8, 128) if channels > 4 else (4, 128)
-    grid = (triton.cdiv(h * w, block_p), triton.cdiv(channels, block_c), n)
+    # Rounded up by hand: triton.cdiv takes as long as making a tensor.
+    grid = (-(-h * w // block_p), -(-channels // block_c), n)
     area = taps.scale_x is not None
     beyond = taps.own_x is not None
     if n == 0 or channels == 0:
@@ -112,7 +113,7 @@ def _launch(values: Tensor, taps: Taps, dtype: torch.dtype, onto: tuple[int, int
             BLOCK_C=block_c,
             BLOCK_P=block_p,
         )
-    return made.to(dtype)
+    return made if made.dtype == dtype else made.to(dtype)
 
 
 @triton.jit
