@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .deploy import OnnxModel as OnnxModel
     from .engine import BFloat16OptimWrapper as BFloat16OptimWrapper
     from .engine import CheckpointGuard as CheckpointGuard
+    from .engine import RandomStatesHook as RandomStatesHook
     from .engine import SafeCheckpointHook as SafeCheckpointHook
     from .evaluation import *  # noqa: F403
     from .heads import *  # noqa: F403
@@ -37,7 +38,12 @@ _EXPORTS = {
     ],
     'datasets': ['ArgoverseHDDataset', 'CamVidDataset', 'SequenceSampler'],
     'deploy': ['OnnxModel'],
-    'engine': ['BFloat16OptimWrapper', 'CheckpointGuard', 'SafeCheckpointHook'],
+    'engine': [
+        'BFloat16OptimWrapper',
+        'CheckpointGuard',
+        'RandomStatesHook',
+        'SafeCheckpointHook',
+    ],
     'evaluation': ['FineCocoMetric', 'StreamingCocoMetric'],
     'heads': ['SaliencyEdgeHead'],
     'hooks': ['ZoomVisualizationHook'],
