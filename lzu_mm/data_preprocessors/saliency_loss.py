@@ -7,12 +7,9 @@ gradient accumulation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
-from ..link import UNSEEN, models_under_construction, modules_under_construction
-
-if TYPE_CHECKING:
-    from .zoom import ZoomMixin
+from ..link import UNSEEN, WarpLink, models_under_construction, modules_under_construction
 
 
 class WithSaliencyLoss:
@@ -21,12 +18,12 @@ class WithSaliencyLoss:
     It takes the place of the method on the model.
 
     Args:
-        preprocessor: Of the model.
+        link: Of the model's data preprocessor.
         loss: The stock method.
     """
 
-    def __init__(self, preprocessor: ZoomMixin, loss: Callable[..., dict[str, Any]]) -> None:
-        self.preprocessor = preprocessor
+    def __init__(self, link: WarpLink, loss: Callable[..., dict[str, Any]]) -> None:
+        self.link = link
         self.loss = loss
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -35,7 +32,7 @@ class WithSaliencyLoss:
         Raises:
             RuntimeError: If nobody zoomed the images.
         """
-        batch = self.preprocessor.link.batch_of_images([*args, *kwargs.values()])
+        batch = self.link.batch_of_images([*args, *kwargs.values()])
         if batch is None:
             raise RuntimeError(UNSEEN.format(reader='The loss of the saliency'))
         return {**self.loss(*args, **kwargs), **batch.losses}
@@ -45,11 +42,11 @@ class WithSaliencyLoss:
         return self.loss
 
 
-def add_saliency_loss(preprocessor: ZoomMixin) -> None:
+def add_saliency_loss(link: WarpLink) -> None:
     """Let the model under construction return the loss of its saliency as well.
 
     Args:
-        preprocessor: Of the model.
+        link: Of the model's data preprocessor.
 
     Raises:
         ValueError: If no model is being built, or it has branches, of which some have no labels.
@@ -67,4 +64,4 @@ def add_saliency_loss(preprocessor: ZoomMixin) -> None:
             "for, by its method 'loss': build both from one config, or remove saliency.target"
         )
     model: Any = models[0]
-    model.loss = WithSaliencyLoss(preprocessor, model.loss)
+    model.loss = WithSaliencyLoss(link, model.loss)

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Mapping
+from typing import Any, Callable, Mapping
 
-from ..link import UNSEEN
+from ..link import UNSEEN, WarpLink
 from .labels import Size
 from .warped import ContentWarp
-
-if TYPE_CHECKING:
-    from .zoom import ZoomMixin
 
 
 @dataclass(frozen=True)
@@ -43,12 +40,19 @@ class WayHome:
     direct calls all pass through it.
 
     Args:
-        preprocessor: Of the model.
+        link: Of the model's data preprocessor.
+        bring_home: The preprocessor's, of one sample.
         predict: The stock method.
     """
 
-    def __init__(self, preprocessor: ZoomMixin, predict: Callable[..., list[Any]]) -> None:
-        self.preprocessor = preprocessor
+    def __init__(
+        self,
+        link: WarpLink,
+        bring_home: Callable[..., Any],
+        predict: Callable[..., list[Any]],
+    ) -> None:
+        self.link = link
+        self.bring_home = bring_home
         self.predict = predict
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[Any]:
@@ -60,7 +64,7 @@ class WayHome:
         signature = inspect.signature(self.predict)
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
-        batch = self.preprocessor.link.batch_of_images(list(given.arguments.values()))
+        batch = self.link.batch_of_images(list(given.arguments.values()))
         if batch is None:
             raise RuntimeError(UNSEEN.format(reader='The way home'))
         samples = self.predict(*args, **kwargs)
@@ -69,7 +73,7 @@ class WayHome:
         rescale = given.arguments.get('rescale', True)
         model = self.predict.__self__  # type: ignore[attr-defined]
         return [
-            self.preprocessor.bring_home(sample, journey, rescale, model)
+            self.bring_home(sample, journey, rescale, model)
             for sample, journey in zip(samples, batch.journeys)
         ]
 

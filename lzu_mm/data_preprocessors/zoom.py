@@ -78,7 +78,7 @@ class ZoomMixin(WarpMixin):
         self._paved = False
         self._pave_way_home()
         if self.saliency.has_target:
-            add_saliency_loss(self)
+            add_saliency_loss(self.link)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Zoom, then preprocess as the parent does.
@@ -230,7 +230,7 @@ class ZoomMixin(WarpMixin):
                     f"{type(model).__name__} has no method 'predict', whose predictions could come "
                     "back: set zoom.labels='resized'"
                 )
-            model.predict = WayHome(self, model.predict)
+            model.predict = WayHome(self.link, self.bring_home, model.predict)
             self._paved = True
 
     def _journeys(

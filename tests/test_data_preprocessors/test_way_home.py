@@ -100,7 +100,8 @@ def test_monocular_predictions_come_home_once(monocular):
 def test_a_copied_model_brings_home_by_its_own_warps(monocular):
     model, _ = monocular
     twin = copy.deepcopy(model)
-    assert twin.predict.preprocessor is twin.data_preprocessor
+    assert twin.predict.link is twin.data_preprocessor.link
+    assert twin.predict.bring_home.__self__ is twin.data_preprocessor
     assert twin.predict.predict.__self__ is twin
     assert (
         twin.test_step(data_of('fcos3d'))[0].cam2img == data_of('fcos3d')['data_samples'][0].cam2img
@@ -183,7 +184,7 @@ def test_a_preprocessor_that_is_handed_over_paves_the_way_when_it_runs(fixed):
     preprocessor = MODELS.build(config.data_preprocessor)
     model = build(dict(config, data_preprocessor=preprocessor, _scope_='mmdet')).eval()
     model.test_step(data_of('retinanet'))
-    assert model.predict.preprocessor is preprocessor
+    assert model.predict.link is preprocessor.link
     before = model.predict
     model.test_step(data_of('retinanet'))
     assert model.predict is before
