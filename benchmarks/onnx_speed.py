@@ -7,6 +7,7 @@ Stock RetinaNets with untrained weights, whole graph: uint8 image in, boxes out.
 
 import tempfile
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict
 
@@ -24,6 +25,7 @@ from timing.turns import interleave, milliseconds
 SALIENCIES: Dict[str, Dict[str, Any]] = {
     'uniform': dict(type='lzu_mm.UniformSaliency'),
     'fixed': dict(type='lzu_mm.HorizonSaliency', row=0.45),
+    'adaptive': dict(type='lzu_mm.TemporalSaliency'),
 }
 
 
@@ -48,12 +50,22 @@ def build(depth: int, zoom: Dict[str, Any]) -> Any:
     return MODELS.build(dict(cfg, _scope_='mmdet')).eval()
 
 
+def detections(size: 'tuple[int, int]', count: int = 30) -> torch.Tensor:
+    """What adaptive saliency looks at: boxes of the frame before, (count, 5)."""
+    draw = torch.Generator().manual_seed(0)
+    h, w = size
+    corner = torch.rand(count, 2, generator=draw) * torch.tensor([w - 60, h - 40])
+    far = corner + torch.tensor([60, 40])
+    return torch.cat((corner, far, torch.full((count, 1), 0.9)), dim=1)
+
+
 def main() -> None:
     """Export, time, print."""
     args = parse_args()
     torch.set_num_threads(args.threads)
     size = (args.size[0], args.size[1])
     pixels = torch.from_numpy(structured_image(size).transpose(2, 0, 1).copy())
+    before = detections(size)
     calls: Dict[str, Callable[[], Any]] = {}
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         for name, saliency in SALIENCIES.items():
@@ -62,8 +74,10 @@ def main() -> None:
             path = Path(folder) / f'{name}.onnx'
             print(name, export_onnx(model, path, size), flush=True)
             file, deployed = OnnxModel(path, args.threads), task_of(model, size)
-            calls[f'onnxruntime {name}'] = lambda file=file: file.run(pixels)
-            calls[f'torch {name}'] = lambda deployed=deployed: deployed.predict(pixels[None])
+            fields = dict(previous=before) if name == 'adaptive' else {}
+            rows = before.numpy() if fields else None
+            calls[f'onnxruntime {name}'] = partial(file.run, pixels, rows)
+            calls[f'torch {name}'] = partial(deployed.predict, pixels[None], **fields)
         seconds = interleave(list(calls.values()), args.repeats, 2, lambda: None)
     print(f'torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, {vars(args)}')
     for name, found in zip(calls, seconds):
@@ -72,7 +86,9 @@ def main() -> None:
     by_name = dict(zip(calls, seconds))
     for one, other in (
         ('onnxruntime fixed', 'onnxruntime uniform'),
+        ('onnxruntime adaptive', 'onnxruntime uniform'),
         ('onnxruntime fixed', 'torch fixed'),
+        ('onnxruntime adaptive', 'torch adaptive'),
     ):
         pairs = sorted(a / b for a, b in zip(by_name[one], by_name[other]))
         best = min(by_name[one]) / min(by_name[other])
