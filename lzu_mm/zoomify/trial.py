@@ -11,6 +11,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 
 from ..data_preprocessors import ZoomSettings, refuse_unsupported
+from ..saliency import BaseSaliency
 from ..stock import library_of
 from .samples import labelled_batch
 
@@ -165,7 +166,10 @@ class _Trial:
         with torch.no_grad():
             data = self.model.data_preprocessor(self._batch(training=False))
             self.model.extract_feat(data['inputs'])
-        self.model.data_preprocessor.saliency.reset()  # features alone detect nothing
+        # Features alone detect nothing, for which temporal saliency would wait.
+        for module in self.model.data_preprocessor.modules():
+            if isinstance(module, BaseSaliency):
+                module.reset()
 
     def predict(self) -> None:
         """Predict for one image."""
