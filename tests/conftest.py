@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,6 +11,12 @@ import torch
 from mmengine.logging import MMLogger
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure():
+    """Let tests interrupt what they start: in the background, shells have SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -464,12 +464,13 @@ def test_ctrl_c_that_a_library_turns_into_an_error_is_still_none(capsys):
     assert capsys.readouterr().err == ''
 
 
-def test_a_training_that_is_interrupted_ends_quietly(tmp_path):
+def test_a_training_that_is_interrupted_ends_quietly(tmp_path, request):
     training = start(train_on, tmp_path)
+    request.addfinalizer(training.kill)
     while not list(tmp_path.glob('epoch_*.pth')) and training.is_alive():
         time.sleep(0.01)
     os.kill(training.pid, signal.SIGINT)
-    training.join()
+    training.join(60)
     assert training.exitcode == 130
     assert 'Traceback' not in (tmp_path / 'errors').read_text()
 
