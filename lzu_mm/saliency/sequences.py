@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from torch import Tensor
@@ -50,20 +50,23 @@ class SequenceMemory:
 
     def __init__(self, max_gap: int = 1) -> None:
         self.max_gap = max_gap
+        # A frame that goes from the awaited to the last ones must not be missed by another thread.
+        self._lock = Lock()
         self.clear()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> SequenceMemory:
-        # A copy of a model (EMA) sees its own videos.
-        return SequenceMemory(self.max_gap)
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy of a model (EMA, pickle) sees its own videos.
+        return SequenceMemory, (self.max_gap,)
 
     def clear(self) -> None:
         """Forget all videos."""
-        # The last frame, and with a clock those before it that may still be the newest.
-        self._last: OrderedDict[Any, list[_Last]] = OrderedDict()
-        # Frames that were prepared, but not run yet.
-        self._awaited: OrderedDict[Any, _Last] = OrderedDict()
-        # Of the batch that is being prepared in each thread.
-        self._prepared: dict[int, list[_Last]] = {}
+        with self._lock:
+            # The last frame, and with a clock those before it that may still be the newest.
+            self._last: OrderedDict[Any, list[_Last]] = OrderedDict()
+            # Frames that were prepared, but not run yet.
+            self._awaited: OrderedDict[Any, _Last] = OrderedDict()
+            # Of the batch that is being prepared in each thread.
+            self._prepared: dict[int, list[_Last]] = {}
 
     def look_back(
         self, metainfos: Sequence[Mapping[str, Any]], frames: Sequence[SourceFrame]
@@ -85,7 +88,6 @@ class SequenceMemory:
                 is found in the first.
             RuntimeError: If a frame is prepared before the model has run on the one before.
         """
-        self._settle()
         keys = [_key(metainfo) for metainfo in metainfos]
         if len(set(keys)) < len(keys):
             raise ValueError(
@@ -93,7 +95,9 @@ class SequenceMemory:
                 'without video_id), of which the second cannot see what is found in the first. Set '
                 'test_dataloader.batch_size=1 (val_dataloader.batch_size=1)'
             )
-        found = [self._before(key, metainfo) for key, metainfo in zip(keys, metainfos)]
+        with self._lock:
+            self._settle()
+            found = [self._before(key, metainfo) for key, metainfo in zip(keys, metainfos)]
         self._prepared[get_ident()] = [_Last(*each) for each in zip(keys, metainfos, frames)]
         return found
 
@@ -105,15 +109,17 @@ class SequenceMemory:
         """
         for last, sample in zip(self._prepared.pop(get_ident(), ()), samples):
             last.sample = sample
-            self._awaited[last.key] = last
-            if len(self._awaited) > _MAX_SEQUENCES:
-                self._awaited.popitem(last=False)
+            with self._lock:
+                self._awaited[last.key] = last
+                if len(self._awaited) > _MAX_SEQUENCES:
+                    self._awaited.popitem(last=False)
 
     def _settle(self) -> None:
         """Keep what was found in the frames that were run, and let go of their samples."""
         for last in list(self._awaited.values()):
-            if not _is_run(last.sample) or self._awaited.pop(last.key, None) is not last:
+            if not _is_run(last.sample):
                 continue
+            del self._awaited[last.key]
             last.found, last.sample = _detections(last.sample, last.frame), None
             frames = self._last.setdefault(last.key, [])
             if not last.clocked:
@@ -146,8 +152,8 @@ class SequenceMemory:
     def _forget_another_size(self, metainfo: Mapping[str, Any]) -> bool:
         """Whether the video had another size so far, all views of which are forgotten."""
         video, size = metainfo.get('video_id'), _original(metainfo)
-        newest = [frames[-1] for frames in list(self._last.values()) if frames]
-        known = [*newest, *list(self._awaited.values())]
+        newest = [frames[-1] for frames in self._last.values() if frames]
+        known = [*newest, *self._awaited.values()]
         stale = [last for last in known if last.video == video and last.size != size]
         for last in stale:
             self._last.pop(last.key, None)

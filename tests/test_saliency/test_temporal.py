@@ -1,5 +1,6 @@
 import copy
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmengine.registry import MODELS
 from mmengine.structures import InstanceData, PixelData
 from mmseg.structures import SegDataSample
 
+from lzu_mm.saliency import sequences
 from lzu_mm.saliency.estimation.kde import box_saliency
 
 from ..models import batch, pair
@@ -214,7 +216,20 @@ def test_videos_under_way_at_once_are_told_apart():
         torch.testing.assert_close(found[0, 0], box_saliency(boxes, SIZE, GRID))
 
 
-def test_threads_with_videos_of_their_own_share_a_model():
+def slowly(function):
+    """The same, but lets another thread go on before it returns."""
+
+    def run(*args):
+        result = function(*args)
+        time.sleep(0.001)
+        return result
+
+    return run
+
+
+def test_threads_with_videos_of_their_own_share_a_model(monkeypatch):
+    monkeypatch.setattr(sequences, '_is_run', slowly(sequences._is_run))
+    monkeypatch.setattr(sequences, '_detections', slowly(sequences._detections))
     module, wrong, meeting = temporal(), [], threading.Barrier(4)
 
     def watch(video):
