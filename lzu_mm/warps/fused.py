@@ -1,4 +1,4 @@
-"""Whether the fused kernels run: on CUDA, where Triton is installed, and outside ``torch.compile``.
+"""Whether the fused kernels run: on CUDA, with Triton 3, and outside ``torch.compile``.
 
 Where features want a gradient, plain torch resamples: in eager training Python takes longer to
 launch the kernels than they save. ``LZU_FUSED=1`` in the environment, or :func:`fused_kernels`,
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Iterator
 
 import torch
@@ -113,4 +112,9 @@ def _pays(values: Tensor) -> bool:
 
 @lru_cache(maxsize=None)
 def _has_triton() -> bool:
-    return find_spec('triton') is not None
+    """Whether Triton is here, and rounds divisions as torch does: since 3.0, of torch 2.4."""
+    try:
+        import triton
+    except ImportError:
+        return False
+    return int(triton.__version__.split('.')[0]) >= 3

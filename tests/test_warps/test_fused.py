@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ FORMATS = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.skipif(find_spec('triton') is None, reason='needs triton')
+@pytest.mark.skipif(not fused._has_triton(), reason='needs Triton 3')
 @pytest.mark.skipif(INTERPRETED, reason='is this process')
 def test_in_the_interpreter():
     command = [sys.executable, '-m', 'pytest', '-q', '--noconftest', '-p', 'no:cacheprovider']
@@ -44,6 +44,14 @@ def test_off_without_a_gpu_and_where_others_look():
     assert not fused.takes(values, values)
     with fused.fused_kernels(False):
         assert not fused.takes(values, values)
+
+
+@pytest.mark.parametrize(
+    ('version', 'taken'), [('2.3.1', False), ('3.0.0', True), ('3.10.0', True)]
+)
+def test_triton_without_rounded_divisions_is_left_alone(monkeypatch, version, taken):
+    monkeypatch.setitem(sys.modules, 'triton', SimpleNamespace(__version__=version))
+    assert fused._has_triton.__wrapped__() is taken
 
 
 def test_where_a_gradient_is_wanted_they_run_only_when_asked_for(monkeypatch):

@@ -5,10 +5,9 @@ launches. The formulas are those of :mod:`lzu_mm.warps.attraction`, :mod:`~lzu_m
 :mod:`~lzu_mm.warps.magnification` and :mod:`~lzu_mm.warps.piecewise`; divisions are
 rounded as there, so that the identity stays one to the bit.
 
-Imported only where Triton is installed; see :mod:`lzu_mm.warps.fused`.
+Imported only where Triton is installed; see :mod:`lzu_mm.warps.fused`. Annotations are evaluated
+here: Triton before 3.2 does not see a ``tl.constexpr`` that is a string.
 """
-
-from __future__ import annotations
 
 import math
 

@@ -5,12 +5,11 @@ Every output pixel adds up the taps of a triangle along each axis: ±1 pixel for
 leaves a GPU idle for a single image; here channels are shared out as well, half precision is read
 and written as it is, and no grid is made.
 
-Imported only where Triton is installed; see :mod:`lzu_mm.warps.fused`.
+Imported only where Triton is installed; see :mod:`lzu_mm.warps.fused`. Annotations are evaluated
+here: Triton before 3.2 does not see a ``tl.constexpr`` that is a string.
 """
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Optional, Tuple
 
 import torch
 import triton
@@ -50,22 +49,24 @@ class _Resample(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        values: Tensor, taps: Taps, dtype: torch.dtype, onto: tuple[int, int] | None
+        values: Tensor, taps: Taps, dtype: torch.dtype, onto: Optional[Tuple[int, int]]
     ) -> Tensor:
         return _launch(values, taps, dtype, onto)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: Tuple[Any, ...], output: Tensor) -> None:
         values, ctx.taps, _, onto = inputs
         ctx.dtype = values.dtype
         ctx.onto = tuple(values.shape[2:]) if onto is None else None
 
     @staticmethod
-    def backward(ctx: Any, pull: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, pull: Tensor) -> Tuple[Tensor, None, None, None]:
         return _Resample.apply(pull, ctx.taps, ctx.dtype, ctx.onto), None, None, None
 
 
-def _launch(values: Tensor, taps: Taps, dtype: torch.dtype, onto: tuple[int, int] | None) -> Tensor:
+def _launch(
+    values: Tensor, taps: Taps, dtype: torch.dtype, onto: Optional[Tuple[int, int]]
+) -> Tensor:
     """Gather from the values, or scatter them onto a level of (H, W)."""
     n, channels = values.shape[:2]
     h, w = taps.y.shape[1], taps.x.shape[1]
