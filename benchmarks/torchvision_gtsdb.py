@@ -102,7 +102,7 @@ def centres(frames: Frames) -> Tensor:
 
 
 def backbone_of(weights: Any) -> nn.Module:
-    """MobileNetV2 whose batch norms, and first layers, stay as they were trained."""
+    """MobileNetV2 whose batch norms, and layers up to stride 4, stay as they were trained."""
     network = mobilenet_v2(norm_layer=FrozenBatchNorm2d if weights else None)
     if weights:
         given = torch.load(weights, map_location='cpu', weights_only=True)
@@ -113,7 +113,7 @@ def backbone_of(weights: Any) -> nn.Module:
         if [v.shape for v in values] != [v.shape for v in own.values()]:
             raise SystemExit(f'error: {weights} does not hold a MobileNetV2')
         network.features.load_state_dict(dict(zip(own, values)))
-        network.features[:2].requires_grad_(False)
+        network.features[:4].requires_grad_(False)
     return BackboneWithFPN(network.features, LEVELS, CHANNELS, out_channels=64)
 
 
