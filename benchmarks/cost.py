@@ -5,6 +5,7 @@ The configs take turns in one process, on random images of the size of their dat
 weights unless checkpoints are given. Examples:
     python benchmarks/cost.py configs/retinanet/{uniform,lzu-fixed}_*argoverse-hd-0.5x.py
     python benchmarks/cost.py CONFIG CONFIG --device cuda --amp --batch-size 8 --out times.json
+    python benchmarks/cost.py CONFIG CONFIG --variants retinanet.jsonl --out times.json
     python benchmarks/cost.py --plot benchmarks/results/retinanet.jsonl --out times.json
 """
 
@@ -32,7 +33,8 @@ from lzu_mm.engine import (
 )
 from lzu_mm.files import check_writable, replacing
 from report.environment import describe_machine
-from report.tables import markdown
+from report.results import Timed, read_runs, summarise
+from report.tables import markdown, override
 from report.write import write_report
 from timing.inputs import NATIVE_SIZES, make_batch, put_detections
 from timing.stages import STAGES, StageTimer, synchroniser
@@ -44,6 +46,12 @@ def parse_args() -> Namespace:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='*', type=Path, help='all are compared with the first')
     parser.add_argument('--checkpoints', nargs='+', help='one for each config')
+    parser.add_argument(
+        '--variants',
+        type=Path,
+        help='a results file (.jsonl) of benchmarks/experiment.py: time the configs with all the '
+        'overrides of their models in it',
+    )
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument(
         '--size',
@@ -78,6 +86,8 @@ def parse_args() -> Namespace:
         parser.error('name the configs to time, or --plot RESULTS --out TIMES to draw')
     if args.checkpoints and len(args.checkpoints) != len(args.configs):
         parser.error(f'{len(args.checkpoints)} --checkpoints for {len(args.configs)} configs')
+    if args.variants and args.checkpoints:
+        parser.error('--checkpoints belong to configs, not to --variants')
     if args.repeats < 2 or args.warmup < 1:
         parser.error('--repeats must be at least 2 and --warmup at least 1')
     for config in args.configs:
@@ -96,6 +106,31 @@ def image_size(cfg: Config, wanted: 'Optional[list[int]]') -> 'tuple[int, int]':
     return NATIVE_SIZES[dataset]
 
 
+def variants(configs: 'list[Path]', results: Optional[Path]) -> 'list[tuple[Path, dict[str, Any]]]':
+    """Configs with no overrides, or with all those of their models in a results file."""
+    if results is None:
+        return [(path, {}) for path in configs]
+    runs = summarise(read_runs(results))
+    found: dict[Timed, tuple[Path, dict[str, Any]]] = {}
+    for path in configs:
+        for run in runs:
+            if run.config == path.stem:
+                options = {k: v for k, v in run.options.items() if k.startswith('model.')}
+                found.setdefault(run.timed, (path, options))
+    missing = sorted({path.stem for path in configs} - {run.config for run in runs})
+    if missing:
+        raise SystemExit(f'error: {results} has no run of {", ".join(missing)}')
+    return list(found.values())
+
+
+def parsed(options: 'dict[str, Any]') -> 'dict[str, Any]':
+    """Overrides that a results file holds as words, as the command line reads them."""
+    parser = ArgumentParser()
+    add_cfg_options(parser)
+    words = [f'{key}={value}' for key, value in options.items()]
+    return dict(parser.parse_args(['--cfg-options', *words] if words else []).cfg_options)
+
+
 def without_pretrained(cfg: Any) -> Any:
     """The config of a model without weights to download."""
     if isinstance(cfg, (list, tuple)):
@@ -111,10 +146,13 @@ def without_pretrained(cfg: Any) -> Any:
 class Candidate:
     """A model and a batch for it."""
 
-    def __init__(self, path: Path, checkpoint: Optional[str], args: Namespace) -> None:
+    def __init__(
+        self, path: Path, options: 'dict[str, Any]', checkpoint: Optional[str], args: Namespace
+    ) -> None:
         cfg = load_config(path)
-        cfg.merge_from_dict(args.cfg_options)
+        cfg.merge_from_dict({**parsed(options), **args.cfg_options})
         self.name = path.stem
+        self.options = options
         self.args = args
         self.scope = cfg.default_scope
         init_default_scope(self.scope)
@@ -226,14 +264,16 @@ def measure(args: Namespace) -> 'dict[str, Any]':
         torch.set_num_threads(args.threads)
     # Models log how each of their parameters was initialised.
     MMLogger.get_current_instance().setLevel('WARNING')
-    checkpoints = args.checkpoints or [None] * len(args.configs)
-    candidates = [Candidate(*pair, args) for pair in zip(args.configs, checkpoints)]
+    timed = variants(args.configs, args.variants)
+    checkpoints = args.checkpoints or [None] * len(timed)
+    candidates = [Candidate(*each, path, args) for each, path in zip(timed, checkpoints)]
     results = []
     for candidate, whole in zip(candidates, time_whole(candidates, args)):
         stages = {} if args.compile else time_stages(candidate, args)
         results.append(
             {
                 'config': candidate.name,
+                'options': candidate.options,
                 'ms': {'total': whole['median'], 'low': whole['low'], 'high': whole['high']},
                 'stages_ms': stages,
                 'peak_mib': peak_memory(candidate),
@@ -256,7 +296,9 @@ def table(results: 'list[dict[str, Any]]') -> str:
     rows = []
     for result in results:
         ms = result['ms']
-        row = [result['config'], f'{result["gflops"]:.1f}', f'{ms["total"]:.1f}']
+        changes = ', '.join(override(*each) for each in result['options'].items())
+        name = f'{result["config"]} ({changes})' if changes else result['config']
+        row = [name, f'{result["gflops"]:.1f}', f'{ms["total"]:.1f}']
         row += [f'{ms["low"]:.1f}–{ms["high"]:.1f}']
         row += [f'{result["stages_ms"][stage]:.2f}' for stage in stages]
         row += [f'{result["peak_mib"]:.0f}'] if memory else []

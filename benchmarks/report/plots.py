@@ -33,7 +33,7 @@ def plot_accuracy_over_latency(
             methods.setdefault(method_of(summary), []).append(summary)
     factor = per_cent(metric)
     with matplotlib.rc_context({'font.size': 9, 'axes.grid': True, 'grid.alpha': 0.3}):
-        figure = Figure(figsize=(6, 4), layout='constrained')
+        figure = Figure(figsize=(6, 4 + 0.15 * len(methods)), layout='constrained')
         axes = figure.add_subplot()
         for name, group in methods.items():
             group = sorted(group, key=lambda summary: latencies[summary.timed])
@@ -49,7 +49,7 @@ def plot_accuracy_over_latency(
         axes.set_xlabel('latency per image, ms')
         axes.set_ylabel(f'{metric.split("/")[-1]}, per cent')
         if methods:
-            axes.legend()
+            figure.legend(loc='outside lower center', fontsize='small')
         with replacing(path) as draft:
             figure.savefig(draft, dpi=150)
 
@@ -63,6 +63,9 @@ def method_of(summary: Summary) -> str:
     Returns:
         The first word of the config's name, with what else was overridden in its model.
     """
-    name, options = summary.timed
-    changes = sorted(override(key, value) for key, value in options if key not in _SCALES)
-    return ' '.join([name.split('_')[0], *changes])
+    changes = [
+        override(key, Path(value).name if key.endswith('.path') else value)
+        for key, value in sorted(summary.options.items())
+        if key.startswith('model.') and key not in _SCALES
+    ]
+    return ' '.join([summary.config.split('_')[0], *changes])

@@ -66,8 +66,11 @@ def read_latencies(path: Path) -> dict[Timed, float]:
     """
     try:
         content = json.loads(path.read_text())
-        options = content['settings']['options']
-        return {timed(e['config'], options): e['ms']['total'] for e in content['results']}
+        shared = content['settings']['options']
+        return {
+            timed(each['config'], {**each.get('options', {}), **shared}): each['ms']['total']
+            for each in content['results']
+        }
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f'{path} is not a file of benchmarks/cost.py ({error!r})') from error
 

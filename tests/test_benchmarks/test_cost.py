@@ -11,10 +11,11 @@ from timing.stages import STAGES
 
 from ..test_tools.launching import call, succeed
 
-CONFIGS = [
-    f'configs/retinanet/{name}_retinanet_r18_fpn_mini-street-0.25x.py'
+NAMES = [
+    f'{name}_retinanet_r18_fpn_mini-street-0.25x'
     for name in ('uniform', 'lzu-adaptive', 'lzu-learned')
 ]
+CONFIGS = [f'configs/retinanet/{name}.py' for name in NAMES]
 SHORT = ['--size', 120, 192, '--repeats', 2, '--warmup', 1, '--threads', 1]
 
 
@@ -44,6 +45,29 @@ def test_configs_are_timed_stage_by_stage(tmp_path):
     succeed('benchmarks/cost.py', '--plot', results, '--out', out)
     assert f'{uniform["ms"]["total"]:.1f}' in results.with_suffix('.md').read_text()
     assert results.with_suffix('.png').is_file()
+
+
+def test_the_variants_of_a_results_file_are_timed_in_one_run(tmp_path):
+    results, out = tmp_path / 'results.jsonl', tmp_path / 'times.json'
+    larger = {'model.data_preprocessor.zoom.scale': '0.75', 'train_cfg.max_epochs': '3'}
+    for seed in range(2):
+        append_run(results, Run(NAMES[0], seed, {}, metrics={'coco/bbox_mAP': 0.2}))
+        append_run(results, Run(NAMES[0], seed, larger, metrics={'coco/bbox_mAP': 0.3}))
+    output = succeed('benchmarks/cost.py', CONFIGS[0], *SHORT, '--variants', results, '--out', out)
+    small, large = json.loads(out.read_text())['results']
+    assert large['options'] == {'model.data_preprocessor.zoom.scale': '0.75'}
+    assert large['gflops'] > 4 * small['gflops']
+    assert '(scale=0.75)' in output
+
+    succeed('benchmarks/cost.py', '--plot', results, '--out', out)
+    rows = results.with_suffix('.md').read_text().splitlines()[2:]
+    assert [f'{r["ms"]["total"]:.1f}' for r in (small, large)] == [
+        row.split('|')[-2].strip() for row in rows
+    ]
+
+    process = call('benchmarks/cost.py', CONFIGS[1], '--variants', results)
+    assert process.returncode == 2
+    assert f'has no run of {NAMES[1]}' in process.stdout
 
 
 def test_untrained_models_have_nothing_to_download():
