@@ -275,9 +275,14 @@ class Grid:
             render(self.args)
 
     def variables(self, slot: int) -> 'dict[str, str]':
-        """Environment variables that share cores and GPUs among the jobs."""
+        """Environment variables that share cores and GPUs among the jobs.
+
+        Threads that the caller has set stay: with more of them than free cores, they wait for each
+        other most of the time.
+        """
         threads = str(max((os.cpu_count() or 1) // self.args.jobs, 1))
-        variables = {'OMP_NUM_THREADS': threads, 'MKL_NUM_THREADS': threads}
+        names = 'OMP_NUM_THREADS', 'MKL_NUM_THREADS'
+        variables = {name: os.environ.get(name, threads) for name in names}
         if torch.cuda.device_count() > 1:
             variables['CUDA_VISIBLE_DEVICES'] = str(slot % torch.cuda.device_count())
         return variables

@@ -1,8 +1,10 @@
 """benchmarks/experiment.py, from training to the table."""
 
 import json
+from argparse import Namespace
 
 import pytest
+from experiment import Grid
 
 from ..test_tools.launching import call, succeed
 from ..test_tools.test_train_test import RETINANET_SHORT
@@ -72,3 +74,12 @@ def test_bad_arguments_are_named(arguments, message):
     process = call(TOOL, *arguments)
     assert process.returncode == 2
     assert message in process.stdout
+
+
+@pytest.mark.parametrize(('set_by_hand', 'threads'), [(None, '3'), ('1', '1')])
+def test_jobs_share_the_cores_unless_threads_are_set(monkeypatch, set_by_hand, threads):
+    monkeypatch.setattr('os.cpu_count', lambda: 6)
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    if set_by_hand:
+        monkeypatch.setenv('OMP_NUM_THREADS', set_by_hand)
+    assert Grid(Namespace(jobs=2)).variables(0)['OMP_NUM_THREADS'] == threads
