@@ -17,7 +17,7 @@ from ..data_preprocessors.settings import ZoomSettings
 from ..data_preprocessors.warped import ContentWarp
 from ..link import ZoomedBatch
 from ..necks import UnzoomNeck
-from ..warps import SeparableWarp, identity_warp
+from ..warps import SeparableWarp, identity_warp, zoom_image
 from ..warps.area import AreaWeights, triangles, weigh
 from ..warps.cells import cell_axes
 from ..warps.unzoom import area_weights, cells_beyond, unzoom_grid
@@ -25,6 +25,7 @@ from ..warps.zoom import zoom_axes, zoom_grid, zoom_taps
 
 __all__ = [
     'Constants',
+    'PlainResize',
     'UnzoomByGrid',
     'UnzoomByProducts',
     'ZoomByGrid',
@@ -41,6 +42,23 @@ class Constants(nn.Module):
         super().__init__()
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor, persistent=False)
+
+
+class PlainResize(nn.Module):
+    """Plain resizing, of which ONNX has its own operation.
+
+    Args:
+        size: (h, w) of the resized images.
+        zoom: How to resize.
+    """
+
+    def __init__(self, size: tuple[int, int], zoom: ZoomSettings) -> None:
+        super().__init__()
+        self.settings = size, zoom.align_corners, zoom.antialias
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Resize an image (C, H, W) of any dtype: (C, h, w)."""
+        return zoom_image(image.float(), None, *self.settings)
 
 
 class ZoomByRows(Constants):
@@ -126,7 +144,7 @@ class UnzoomByGrid(Constants):
 
 def folded_zoom(
     warp: ContentWarp | None, source: tuple[int, int], size: tuple[int, int], zoom: ZoomSettings
-) -> nn.Module | None:
+) -> nn.Module:
     """The zoom of all images of one size.
 
     Args:
@@ -136,10 +154,10 @@ def folded_zoom(
         zoom: How to zoom.
 
     Returns:
-        Takes images (C, H, W); None for plain resizing, of which ONNX has its own operation.
+        Takes images (C, H, W).
     """
     if warp is None:
-        return None
+        return PlainResize(size, zoom)
     lattice = (source, size, warp.content)
     own = warp.warp
     if isinstance(own, SeparableWarp) and zoom.antialias:

@@ -58,9 +58,7 @@ def folding(deployed: Deployed, parts: torch.nn.ModuleDict) -> Iterator[None]:
             stock_zoom = preprocessor._zoom
 
             def zoom(pixels: Tensor, warp: ContentWarp | None, size: tuple[int, int]) -> Tensor:
-                folded = folded_zoom(warp, deployed.size, size, preprocessor.zoom)
-                if folded is not None:
-                    parts['zoom'] = folded
+                parts['zoom'] = folded_zoom(warp, deployed.size, size, preprocessor.zoom)
                 return stock_zoom(pixels, warp, size)
 
             enter(attribute(preprocessor, '_zoom', zoom))
@@ -115,9 +113,7 @@ def _arithmetic(deployed: Deployed) -> Iterator[None]:
 
     # By forward: a trace knows no modules but those of the model.
     def zoom(image: Tensor, warp: ContentWarp | None, size: tuple[int, int]) -> Tensor:
-        folded = folded_zoom(warp, deployed.size, size, preprocessor.zoom)
-        assert folded is not None
-        return folded.forward(image)
+        return folded_zoom(warp, deployed.size, size, preprocessor.zoom).forward(image)
 
     def unzoom(neck: UnzoomNeck, feature: Tensor, batch: ZoomedBatch) -> Tensor:
         cells = (feature.shape[2], feature.shape[3])

@@ -42,6 +42,15 @@ def test_zoom(changes, content, generator):
     torch.testing.assert_close(folded(image), expected, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize('changes', SETTINGS[:3], ids=str)
+def test_plain_resizing(changes, generator):
+    zoom = settings(**changes)
+    image = torch.randint(0, 256, (3, *SOURCE), generator=generator, dtype=torch.uint8)
+    expected = zoom_image(image, None, SIZE, zoom.align_corners, zoom.antialias)
+    folded = folded_zoom(None, SOURCE, SIZE, zoom)
+    torch.testing.assert_close(folded(image), expected, atol=1e-3, rtol=0)
+
+
 # align_corners takes no finer frame.
 @pytest.mark.parametrize(
     ('changes', 'frame'),
