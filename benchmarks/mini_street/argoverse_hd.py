@@ -27,12 +27,12 @@ from .world import World
 
 LENS = Lens(1200, 1920, 1400.0, 960.0, 605.0, (1.6, 0.0, 1.65))
 _CAMERA = 'ring_front_center'
-_STEP = 0.1
-# Sequences and frames of each.
+# Sequences, frames of each, and seconds between frames.
 _SIZES = {
-    'tiny': {'train': (3, 3), 'val': (2, 3)},
-    'small': {'train': (150, 4), 'val': (15, 10)},
-    'standard': {'train': (40, 8), 'val': (13, 8)},
+    'tiny': {'train': (3, 3, 0.1), 'val': (2, 3, 0.1)},
+    'small': {'train': (150, 4, 0.1), 'val': (15, 10, 0.1)},
+    'standard': {'train': (40, 8, 0.1), 'val': (13, 8, 0.1)},
+    'video': {'train': (60, 4, 0.1), 'val': (8, 30, 1 / 30)},
 }
 # The classes' numbers among COCO's eighty.
 _COCO = (0, 1, 2, 3, 5, 7, 9, 11)
@@ -82,7 +82,7 @@ def boxes(world: World, picture: Picture) -> list[dict[str, Any]]:
 def frame(lens: Lens, folder: Path, job: Job, number: int, moment: Moment) -> dict[str, Any]:
     """Render one frame; the record holds its annotations."""
     picture = moment.picture(lens, (*job.seed, number))
-    name = f'{_CAMERA}_{_timestamp(job, number)}.jpg'
+    name = f'{_CAMERA}_{_timestamp(job, dict(job.times)[number])}.jpg'
     path = folder / 'Argoverse-1.1' / 'tracking' / job.context['dir'] / name
     write_image(path, picture.image, quality=80 + job.seed[-1] % 16)
     objects = []
@@ -100,17 +100,17 @@ def frame(lens: Lens, folder: Path, job: Job, number: int, moment: Moment) -> di
     return {'name': name, 'objects': objects}
 
 
-def _timestamp(job: Job, number: int) -> int:
+def _timestamp(job: Job, time: float) -> int:
     """Nanoseconds, different for each frame: viewers name pictures by the image's name alone."""
     split, sequence = job.seed[-2:]
     start = 315970000 + 100 * (1000 * split + sequence)
-    return start * 10**9 + number * int(_STEP * 1e9)
+    return start * 10**9 + round(time * 1e9)
 
 
 def task(preset: str, seed: int) -> Task:
     """All there is to render for a preset."""
     jobs = []
-    for s, (split, (count, length)) in enumerate(_SIZES[preset].items()):
+    for s, (split, (count, length, step)) in enumerate(_SIZES[preset].items()):
         for k in range(count):
             sequence = _name(split, k, seed)
             context = {
@@ -119,7 +119,7 @@ def task(preset: str, seed: int) -> Task:
                 'sequence': sequence,
                 'dir': f'{split}/{sequence}/{_CAMERA}',
             }
-            times = tuple((n, n * _STEP) for n in range(length))
+            times = tuple((n, n * step) for n in range(length))
             jobs.append(Job(f'{split}_{k:03d}', (seed, 1, s, k), times, {}, context))
 
     lens = LENS.cropped(CROPS[preset])

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 _AXES = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
 # How many times smaller than the real cameras' pictures each preset's are, per side.
-CROPS = {'tiny': 1, 'small': 2, 'standard': 1}
+CROPS = {'tiny': 1, 'small': 2, 'standard': 1, 'video': 2}
 
 
 @dataclass(frozen=True)

@@ -468,6 +468,25 @@ def test_another_preset_or_seed_is_refused(mini_street, change):
     assert str(change[1]) in result.stderr
 
 
+def test_the_video_has_thirty_frames_per_second():
+    from mini_street.argoverse_hd import _timestamp, task
+
+    for job in task('video', 0).jobs:
+        frames, times = zip(*job.times)
+        step = 1 / 30 if job.context['split'] == 'val' else 0.1
+        assert frames == tuple(range(len(frames)))
+        np.testing.assert_allclose(times, step * np.arange(len(times)))
+        # Names tell the time in nanoseconds.
+        stamps = [_timestamp(job, time) for time in times]
+        np.testing.assert_allclose(np.diff(stamps), 1e9 * step, atol=1)
+
+
+def test_the_video_is_of_one_data_set(tmp_path):
+    result = tool('--out', tmp_path, '--preset', 'video', '--tasks', 'cityscapes')
+    assert result.returncode != 0
+    assert '--tasks argoverse_hd' in result.stderr
+
+
 def test_a_strangers_folder_is_refused(tmp_path):
     (tmp_path / 'cityscapes').mkdir()
     (tmp_path / 'cityscapes' / 'mine.txt').write_text('keep')
