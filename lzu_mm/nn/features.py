@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from typing import Any, Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ['first_images', 'map_features', 'resize_mask']
+__all__ = ['check_channels_first', 'first_images', 'map_features', 'resize_mask']
 
 
 def map_features(function: Callable[[Tensor], Tensor], value: Any) -> Any:
@@ -27,7 +28,11 @@ def map_features(function: Callable[[Tensor], Tensor], value: Any) -> Any:
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, Mapping):
-        items = {key: map_features(function, item) for key, item in value.items()}
+        # Attentions (N, heads, L, L) are of tokens, which no warp of maps moves.
+        items = {
+            key: item if str(key).endswith('attentions') else map_features(function, item)
+            for key, item in value.items()
+        }
         kind: Any = type(value)
         # Outputs of transformers are ordered dicts and dataclasses in one.
         return kind(**items) if dataclasses.is_dataclass(value) else kind(items)
@@ -59,6 +64,31 @@ def first_images(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int | s
         'a zoomed backbone takes images (N, C, H, W) as one of its arguments, got '
         f'{[type(value).__name__ for _, value in places]}: zoom the module that sees the images'
     )
+
+
+def check_channels_first(feature: Tensor, canvas: tuple[int, int]) -> None:
+    """Refuse maps (N, h, w, C), as Swin transformers of torchvision and timm return them.
+
+    Args:
+        feature: A map, (N, C, h, w) if all is well.
+        canvas: (h, w) of the image that it was computed from.
+
+    Raises:
+        ValueError: If only the axes before the last fit the image, with one stride for both.
+    """
+    shape = tuple(feature.shape)
+    if _has_one_stride(shape[1:3], canvas) and not _has_one_stride(shape[2:], canvas):
+        raise ValueError(
+            f'a map of shape {shape} of an image of {tuple(canvas)} has its channels last: let the '
+            'backbone return (N, C, h, w), by feature.permute(0, 3, 1, 2)'
+        )
+
+
+def _has_one_stride(cells: tuple[int, ...], canvas: tuple[int, int]) -> bool:
+    """Whether a stride gives these numbers of cells, rounded up or down, on both axes."""
+    least = max(n / (count + 1) for n, count in zip(canvas, cells))
+    most = min(n / (count - 1) if count > 1 else math.inf for n, count in zip(canvas, cells))
+    return least <= most
 
 
 def resize_mask(mask: Tensor, frame: tuple[float, float]) -> Tensor:

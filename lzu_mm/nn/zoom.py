@@ -17,7 +17,7 @@ from ..nested import tensors
 from ..warps import Warp, identity_warp, saliency_to_warp, unzoom_feature
 from ..warps.compat import is_capturing, is_compiling
 from ..warps.zoom import zoom_images, zoomed_size
-from .features import first_images, map_features, resize_mask
+from .features import check_channels_first, first_images, map_features, resize_mask
 
 __all__ = ['Zoom']
 
@@ -137,8 +137,10 @@ class Zoom(nn.Module):
             What the backbone returns, with all maps (N, C, h, w) unzoomed.
 
         Raises:
-            TypeError: If there are no images among the arguments.
-            ValueError: If a mask among the arguments says that images are padded.
+            TypeError: If there are no images among the arguments, or the backbone returns tokens
+                and no map.
+            ValueError: If a mask among the arguments says that images are padded, or maps are
+                (N, h, w, C).
         """
         place, images = first_images(args, kwargs)
         _refuse_padding(images, args, kwargs)
@@ -149,12 +151,29 @@ class Zoom(nn.Module):
             features = backbone(*args, **{**kwargs, place: zoomed})
         else:
             features = backbone(*args[:place], zoomed, *args[place + 1 :], **kwargs)
-        return map_features(lambda feature: self._unzoom(feature, warp, size), features)
+        dims: set[int] = set()
+
+        def unzoom(feature: Tensor) -> Tensor:
+            dims.add(feature.dim() if feature.is_floating_point() else 0)
+            return self._unzoom(feature, warp, size)
+
+        unzoomed = map_features(unzoom, features)
+        if 3 in dims and 4 not in dims:
+            raise TypeError(
+                'the backbone returns tokens (N, L, C), which lie as in the zoomed image: zoom a '
+                'part that returns maps (N, C, h, w)'
+            )
+        return unzoomed
 
     def _unzoom(self, feature: Tensor, warp: Warp | None, canvas: tuple[int, int]) -> Tensor:
         if feature.dim() == 3 and feature.dtype == torch.bool and self.frame != (1, 1):
             return resize_mask(feature, self.frame)
-        if feature.dim() != 4 or (warp is None and self.frame == (1, 1)):
+        if feature.dim() != 4:
+            return feature
+        # Sizes are symbols while a model is compiled.
+        if not is_compiling():
+            check_channels_first(feature, canvas)
+        if warp is None and self.frame == (1, 1):
             return feature
         return unzoom_feature(
             feature,
@@ -183,11 +202,18 @@ def _refuse_padding(images: Tensor, args: tuple, kwargs: dict[str, Any]) -> None
     """Refuse images of several sizes on one canvas: a map of the canvas is none of theirs."""
     if is_compiling():
         return
+    n, _, h, w = images.shape
     for mask in tensors([*args, *kwargs.values()]):
-        is_mask = mask.shape == (images.shape[0], *images.shape[2:])
-        if is_mask and not mask.is_floating_point() and not bool(mask.all()):
+        if mask is not images and mask.shape in ((n, h, w), (n, 1, h, w)) and _has_padding(mask):
             raise ValueError(
                 'a mask says that images are padded, and the map is of the whole tensor: resize '
                 'images to one size before they are batched (do_pad=False), so that the mask is '
                 'all ones'
             )
+
+
+def _has_padding(mask: Tensor) -> bool:
+    content = mask != 0
+    # Masks may be floats; a map of depths has other values.
+    is_mask = not mask.is_floating_point() or bool((content == mask).all())
+    return is_mask and not bool(content.all())

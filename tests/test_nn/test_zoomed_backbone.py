@@ -159,9 +159,52 @@ def test_images_are_found_by_position_and_by_name():
     assert torch.equal(zoomed(mask, pixel_values=images), expected)
     with pytest.raises(TypeError, match='zoom the module that sees the images'):
         zoomed(mask)
-    mask[..., 150:] = 0
+
+
+@pytest.mark.parametrize('dtype', [torch.long, torch.bool, torch.float32])
+@pytest.mark.parametrize('shape', [(2, 128, 192), (2, 1, 128, 192)])
+def test_padding_is_refused_in_whatever_form_a_mask_has(dtype, shape):
+    class Masked(nn.Module):
+        def forward(self, images, mask):
+            return F.avg_pool2d(images, 4)
+
+    images, mask = coordinates(128, 192).expand(2, -1, -1, -1), torch.ones(shape, dtype=dtype)
+    zoomed = ZoomedBackbone(Masked(), strong())
+    zoomed(images, mask)
+    zoomed(images, 0.3 * torch.rand(shape).round())  # depths, not a mask
+    mask[1, ..., 150:] = 0
     with pytest.raises(ValueError, match='do_pad=False'):
-        zoomed(mask, images)
+        zoomed(images, mask)
+
+
+@pytest.mark.parametrize('saliency', ['uniform', strong()])
+@pytest.mark.parametrize(('size', 'channels'), [((96, 160), 96), ((100, 170), 24), ((64, 64), 48)])
+def test_maps_with_their_channels_last_are_refused(saliency, size, channels):
+    class Swin(nn.Module):
+        def forward(self, images, last):
+            levels = [F.avg_pool2d(images, 2**k, ceil_mode=True)[:, :1] for k in range(1, 6)]
+            maps = [level.expand(-1, channels, -1, -1) for level in levels]
+            return [level.permute(0, 2, 3, 1) for level in maps] if last else maps
+
+    zoomed = ZoomedBackbone(Swin(), saliency)
+    images = torch.rand(1, 3, *size)
+    assert len(zoomed(images, False)) == 5
+    with pytest.raises(ValueError, match='permute'):
+        zoomed(images, True)
+
+
+def test_tokens_are_refused_and_attentions_left_alone():
+    class Tokens(nn.Module):
+        def forward(self, images, also):
+            maps = F.avg_pool2d(images, 4)
+            return {**also(maps), 'last_hidden_state': maps.flatten(2).transpose(1, 2)}
+
+    zoomed, images = ZoomedBackbone(Tokens(), strong()), torch.rand(1, 3, 64, 96)
+    with pytest.raises(TypeError, match='tokens'):
+        zoomed(images, lambda maps: {})
+    attention = torch.rand(1, 2, 96, 96)
+    found = zoomed(images, lambda maps: {'maps': maps, 'attentions': (attention,)})
+    assert found['attentions'][0] is attention
 
 
 def test_weights_keep_their_names_both_ways():
