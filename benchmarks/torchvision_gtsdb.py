@@ -26,7 +26,7 @@ from torchvision.models import mobilenet_v2
 from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
-from torchvision.ops import FrozenBatchNorm2d
+from torchvision.ops import FrozenBatchNorm2d, box_convert
 
 from lzu_mm.nn import ZoomedBackbone
 from lzu_mm.saliency.estimation.centres import CentreSaliency
@@ -81,7 +81,7 @@ class Frames:
         """Its boxes (K, 4) as (x1, y1, x2, y2), and their labels."""
         found = self.coco.imgToAnns[number]
         boxes = torch.tensor([a['bbox'] for a in found], dtype=torch.float32).view(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]
+        boxes = box_convert(boxes, 'xywh', 'xyxy')
         labels = torch.tensor([self.categories.index(a['category_id']) for a in found])
         return {'boxes': boxes.to(self.device), 'labels': labels.long().to(self.device)}
 
@@ -107,14 +107,18 @@ def backbone_of(weights: Any) -> nn.Module:
     if weights:
         given = torch.load(weights, map_location='cpu', weights_only=True)
         given = given.get('state_dict', given)
-        values = [v for name, v in given.items() if not name.endswith('num_batches_tracked')]
+        given = {n: v for n, v in given.items() if not n.endswith('num_batches_tracked')}
         own = network.features.state_dict()
         # The same layers in the same order under other names.
-        if [v.shape for v in values] != [v.shape for v in own.values()]:
+        if _layers(given) != _layers(own):
             raise SystemExit(f'error: {weights} does not hold a MobileNetV2')
-        network.features.load_state_dict(dict(zip(own, values)))
+        network.features.load_state_dict(dict(zip(own, given.values())))
         network.features[:4].requires_grad_(False)
     return BackboneWithFPN(network.features, LEVELS, CHANNELS, out_channels=64)
+
+
+def _layers(state: Dict[str, Tensor]) -> List[Any]:
+    return [(name.rsplit('.', 1)[-1], value.shape) for name, value in state.items()]
 
 
 def model_of(args: Namespace, train: Frames) -> nn.Module:
@@ -170,8 +174,7 @@ def evaluate(model: nn.Module, frames: Frames) -> Dict[str, float]:
     found = []
     for number in frames.ids:
         (result,) = model([frames.image(number)])
-        boxes = result['boxes'].cpu()
-        boxes[:, 2:] -= boxes[:, :2]
+        boxes = box_convert(result['boxes'], 'xyxy', 'xywh')
         for box, score, label in zip(boxes.tolist(), result['scores'], result['labels']):
             category = frames.categories[int(label)]
             found.append(dict(image_id=number, category_id=category, bbox=box, score=float(score)))
