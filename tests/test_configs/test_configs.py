@@ -24,7 +24,6 @@ SALIENCY = {
     'lzu-fixed': 'FixedSaliency',
     'lzu-equalise': 'FixedSaliency',
     'lzu-adaptive': 'TemporalSaliency',
-    'lzu-adaptive-equalise': 'TemporalSaliency',
     'lzu-combined': 'CombinedSaliency',
     'lzu-learned': 'LearnedSaliency',
     'lzu-learned-equalise': 'LearnedSaliency',
@@ -60,7 +59,7 @@ VARIABLES = {
 FRAME = r'|model\.neck\.(antialias|frame)$' + (
     r'|model\.bbox_head\.(strides|anchor_generator\.(strides|octave_base_scale))$'
 )
-TEMPORAL = ('lzu-adaptive', 'lzu-adaptive-equalise', 'lzu-combined', 'lzu-learned-kde')
+TEMPORAL = ('lzu-adaptive', 'lzu-combined', 'lzu-learned-kde')
 MINI = [p for p in ZOOMED if 'mini-street' in p.name]
 LIBRARIES = {
     'retinanet': 'mmdet',
@@ -90,7 +89,9 @@ KINDS = {
         'uniform', 'lzu-fixed', 'lzu-equalise', 'lzu-learned-equalise', 'fovea-fixed',
         'fovea-equalise',
     ),
-    'yolox-nano_mini-street-0.25x': ('uniform', 'lzu-equalise', 'lzu-adaptive-equalise'),
+    'yolox-nano_mini-street-0.25x': (
+        'uniform', 'lzu-fixed', 'lzu-equalise', 'lzu-adaptive',
+    ),
     'retinanet_mobilenet-v2_fpn_gtsdb-0.25x': (
         'uniform', 'lzu-fixed', 'lzu-equalise', 'fovea-fixed', 'fovea-equalise',
     ),
