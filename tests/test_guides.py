@@ -141,3 +141,31 @@ def test_the_switch_builds_as_it_stands(tmp_path, monkeypatch):
     assert model.state_dict().keys() == stock.state_dict().keys()
     image = torch.zeros(1, 3, 128, 256, dtype=torch.uint8)
     assert model.data_preprocessor(dict(inputs=image))['inputs'].shape[2:] == (64, 128)
+
+
+@pytest.mark.parametrize(
+    ('name', 'printed'),
+    [
+        ('detection', '100 boxes; image of (1200, 1920)'),
+        ('segmentation', 'labels of (1024, 2048); image of (1024, 2048)'),
+    ],
+)
+def test_a_notebook_runs_from_top_to_bottom(name, printed, mini_street):
+    path = ROOT / 'docs/notebooks' / f'{name}.ipynb'
+    cells = [c for c in json.loads(path.read_text())['cells'] if c['cell_type'] == 'code']
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', MPLBACKEND='Agg')
+    environment['MINI_STREET'] = str(mini_street.resolve())
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', '\n'.join(''.join(c['source']) for c in cells)],
+        cwd=path.parent,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert printed in done.stdout
+    # What is stored is of such a run, with its pictures.
+    stored = [output for cell in cells for output in cell['outputs']]
+    assert sum('image/jpeg' in output.get('data', {}) for output in stored) == 3
+    assert printed + '\n' in [''.join(output.get('text', '')) for output in stored]
