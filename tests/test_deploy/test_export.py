@@ -7,6 +7,7 @@ import sys
 import types
 from pathlib import Path
 
+import cv2
 import mmcv.ops
 import mmdet.models
 import mmengine.model
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import bbox_overlaps
 
 from lzu_mm.deploy import ExportError, OnnxModel, export_onnx, rewrites
 from lzu_mm.deploy.deployed import match_boxes
@@ -260,6 +262,38 @@ def test_the_program_of_the_docs_runs_with_numpy_and_onnxruntime_alone(signs):
     name = ('car', 'sign')[int(found.labels[0])]
     box = f'({x1:.0f}, {y1:.0f}) to ({x2:.0f}, {y2:.0f})'
     assert printed[0] == f'{name} {float(found.scores[0]):.2f}: {box}'
+
+
+def test_plain_resizing_is_an_operation_of_onnx(tmp_path):
+    zoom = dict(scale=0.3, antialias=True, saliency=dict(type='UniformSaliency'))
+    nodes = check_file(small_model('PSPNet', zoom), tmp_path)[2].node
+    assert [node.op_type for node in nodes[:4]] == ['Gather', 'Cast', 'Unsqueeze', 'Resize']
+
+
+def test_the_convolutions_of_a_file_are_quantised_as_the_docs_say(signs):
+    path = signs[1]
+    guide = (Path(__file__).parents[2] / 'docs' / 'deploy.md').read_text()
+    program = next(b for b in re.findall(r'```python\n(.*?)```', guide, re.S) if 'quantize' in b)
+    (path.parent / 'frames').mkdir()
+    for i in range(4):
+        cv2.imwrite(str(path.parent / 'frames' / f'{i}.png'), np.roll(other_image(), 20 * i, 1))
+    subprocess.run([sys.executable, '-c', program], cwd=path.parent, check=True)
+
+    graph = onnx.load(path.parent / 'int8.onnx').graph
+    made = {name: node.op_type for node in graph.node for name in node.output}
+    first, *inputs = (made[node.input[0]] for node in graph.node if node.op_type == 'Conv')
+    others = {
+        made.get(name) for node in graph.node if node.op_type == 'MatMul' for name in node.input
+    }
+    assert set(inputs) == {'DequantizeLinear'} != {first}
+    assert 'DequantizeLinear' not in others
+
+    image = torch.from_numpy(np.ascontiguousarray(other_image().transpose(2, 0, 1)))
+    quantised, file = OnnxModel(path.parent / 'int8.onnx'), OnnxModel(path)
+    assert quantised.metadata.items() >= file.metadata.items()
+    found, expected = (torch.from_numpy(each.run(image)['dets'][0]) for each in (quantised, file))
+    overlap = bbox_overlaps(found[:10, :4], expected[:, :4]).max(dim=1).values
+    assert overlap.mean() > 0.8
 
 
 def test_the_docs_list_what_is_tried():
