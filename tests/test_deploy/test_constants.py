@@ -90,7 +90,3 @@ def test_a_finer_frame_without_a_warp(generator):
     feature = torch.randn(1, 5, 8, 12, generator=generator)
     expected = neck._unzoom(feature, batch)
     torch.testing.assert_close(folded_unzoom((8, 12), neck, batch)(feature), expected)
-
-
-def test_what_needs_no_warp_is_left_to_resize():
-    assert folded_zoom(None, SOURCE, SIZE, settings()) is None
