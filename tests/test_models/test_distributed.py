@@ -1,6 +1,7 @@
 """What learns where to look trains under DDP as it is set up by default."""
 
 import copy
+import gc
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ def group(tmp_path):
         'gloo', init_method=f'file://{tmp_path / "group"}', rank=0, world_size=1
     )
     yield
+    # DDP may wait for ever if it outlives its group, which it would then end.
+    gc.collect()
     dist.destroy_process_group()
 
 

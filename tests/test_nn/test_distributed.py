@@ -1,5 +1,6 @@
 """A saliency that learns, in two processes, under DDP as it is set up by default."""
 
+import gc
 import multiprocessing
 
 import pytest
@@ -48,18 +49,23 @@ def train(rank, folder):
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'file://{folder}/group', rank=rank, world_size=2)
     for patched in (False, True):
-        model = detector(patched)
-        wrapped = nn.parallel.DistributedDataParallel(model)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        found = []
-        # DDP raises in the step after one that left a parameter out.
-        for step in range(STEPS):
-            optimizer.zero_grad()
-            loss_of(wrapped, rank, step).backward()
-            found.append(gradients(model))
-            optimizer.step()
-        torch.save((found, model.state_dict()), f'{folder}/{rank}_{patched}.pth')
+        torch.save(steps_of(rank, detector(patched)), f'{folder}/{rank}_{patched}.pth')
+    # DDP may wait for ever if it outlives its group, which it would then end.
+    gc.collect()
     dist.destroy_process_group()
+
+
+def steps_of(rank, model):
+    wrapped = nn.parallel.DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    found = []
+    # DDP raises in the step after one that left a parameter out.
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        loss_of(wrapped, rank, step).backward()
+        found.append(gradients(model))
+        optimizer.step()
+    return found, model.state_dict()
 
 
 @pytest.fixture(scope='module')

@@ -1,4 +1,5 @@
 import copy
+import gc
 
 import pytest
 import torch
@@ -125,6 +126,9 @@ def _train_step(rank, port, folder):
     optimizer.zero_grad = lambda: None  # keep the gradients for the comparison
     wrapped.train_step(batch('retinanet', [SIZE], seed=rank), optimizer)
     torch.save(gradients(wrapped.module), f'{folder}/{rank}.pth')
+    # DDP may wait for ever if it outlives its group, which it would then end.
+    del wrapped, optimizer
+    gc.collect()
     torch.distributed.destroy_process_group()
 
 
