@@ -33,8 +33,8 @@ from lzu_mm.engine import (
 )
 from lzu_mm.files import check_writable, replacing
 from report.environment import describe_machine
-from report.results import Timed, read_runs, summarise
-from report.tables import markdown, override
+from report.results import Timed, of_model, read_runs, summarise
+from report.tables import label, markdown
 from report.write import write_report
 from timing.inputs import NATIVE_SIZES, make_batch, put_detections
 from timing.stages import STAGES, StageTimer, synchroniser
@@ -115,8 +115,7 @@ def variants(configs: 'list[Path]', results: Optional[Path]) -> 'list[tuple[Path
     for path in configs:
         for run in runs:
             if run.config == path.stem:
-                options = {k: v for k, v in run.options.items() if k.startswith('model.')}
-                found.setdefault(run.timed, (path, options))
+                found.setdefault(run.timed, (path, of_model(run.options)))
     missing = sorted({path.stem for path in configs} - {run.config for run in runs})
     if missing:
         raise SystemExit(f'error: {results} has no run of {", ".join(missing)}')
@@ -296,8 +295,7 @@ def table(results: 'list[dict[str, Any]]') -> str:
     rows = []
     for result in results:
         ms = result['ms']
-        changes = ', '.join(override(*each) for each in result['options'].items())
-        name = f'{result["config"]} ({changes})' if changes else result['config']
+        name = label(result['config'], result['options'])
         row = [name, f'{result["gflops"]:.1f}', f'{ms["total"]:.1f}']
         row += [f'{ms["low"]:.1f}–{ms["high"]:.1f}']
         row += [f'{result["stages_ms"][stage]:.2f}' for stage in stages]

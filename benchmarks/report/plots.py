@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lzu_mm.files import replacing
 
-from .results import Summary, Timed
+from .results import Summary, Timed, of_model
 from .tables import override, per_cent
 
 _SCALES = ('model.data_preprocessor.zoom.scale', 'model.data_preprocessor.zoom.size')
@@ -65,7 +65,7 @@ def method_of(summary: Summary) -> str:
     """
     changes = [
         override(key, Path(value).name if key.endswith('.path') else value)
-        for key, value in sorted(summary.options.items())
-        if key.startswith('model.') and key not in _SCALES
+        for key, value in sorted(of_model(summary.options).items())
+        if key not in _SCALES
     ]
     return ' '.join([summary.config.split('_')[0], *changes])

@@ -116,8 +116,13 @@ def timed(config: str, options: dict[str, Any]) -> Timed:
     Returns:
         A key that is the same for a run and for the benchmark of its model.
     """
-    changes = ((k, _as_word(v)) for k, v in options.items() if k.startswith('model.'))
+    changes = ((k, _as_word(v)) for k, v in of_model(options).items())
     return config, frozenset(changes)
+
+
+def of_model(options: dict[str, Any]) -> dict[str, Any]:
+    """Those overrides of a config that change its model, and with it the latency."""
+    return {key: value for key, value in options.items() if key.startswith('model.')}
 
 
 def _as_word(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Sequence
+from typing import Any, Sequence
 
 from .results import Summary, Timed, paired_difference
 
@@ -81,11 +81,15 @@ def accuracy_table(
 def labels(summaries: Sequence[Summary]) -> list[str]:
     """Names of the rows: the config, and what was overridden in it but not in all of them."""
     common = set.intersection(*(set(s.options.items()) for s in summaries)) if summaries else set()
-    names = []
-    for s in summaries:
-        changes = [override(k, v) for k, v in s.options.items() if (k, v) not in common]
-        names.append(f'{s.config} ({", ".join(changes)})' if changes else s.config)
-    return names
+    return [
+        label(s.config, dict(o for o in s.options.items() if o not in common)) for s in summaries
+    ]
+
+
+def label(config: str, options: dict[str, Any]) -> str:
+    """The name of a row: a config, and in brackets what is overridden in it."""
+    changes = ', '.join(override(key, value) for key, value in options.items())
+    return f'{config} ({changes})' if changes else config
 
 
 def override(key: str, value: object) -> str:

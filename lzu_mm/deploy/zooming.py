@@ -94,8 +94,7 @@ def _constants(deployed: Deployed, image: Tensor, parts: torch.nn.ModuleDict) ->
     with ExitStack() as stack:
         enter = stack.enter_context
         enter(attribute(preprocessor, 'warp', lambda *_: known))
-        if 'zoom' in parts:
-            enter(attribute(preprocessor, '_zoom', lambda image, *_: parts['zoom'](image)))
+        enter(attribute(preprocessor, '_zoom', lambda image, *_: parts['zoom'](image)))
 
         # Levels that are not known are not read.
         def unzoom(feature: Tensor, batch: ZoomedBatch) -> Tensor:

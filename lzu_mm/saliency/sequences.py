@@ -107,9 +107,9 @@ class SequenceMemory:
         Args:
             samples: Samples in which the detector will leave its predictions.
         """
-        for last, sample in zip(self._prepared.pop(get_ident(), ()), samples):
-            last.sample = sample
-            with self._lock:
+        with self._lock:
+            for last, sample in zip(self._prepared.pop(get_ident(), ()), samples):
+                last.sample = sample
                 self._awaited[last.key] = last
                 if len(self._awaited) > _MAX_SEQUENCES:
                     self._awaited.popitem(last=False)

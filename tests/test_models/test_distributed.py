@@ -1,7 +1,6 @@
 """What learns where to look trains under DDP as it is set up by default."""
 
 import copy
-import gc
 
 import pytest
 import torch
@@ -10,6 +9,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 
 from ..models import batch, build, scoped, stock_config, zoomed_config
+from ..ranks import leave_group
 
 SIZE = (64, 96)
 LEARNED = dict(type='lzu_mm.LearnedSaliency', grid_shape=(8, 10), input_size=(32, 48))
@@ -21,9 +21,7 @@ def group(tmp_path):
         'gloo', init_method=f'file://{tmp_path / "group"}', rank=0, world_size=1
     )
     yield
-    # DDP may wait for ever if it outlives its group, which it would then end.
-    gc.collect()
-    dist.destroy_process_group()
+    leave_group()
 
 
 def model_of(saliency, **settings):

@@ -1,6 +1,5 @@
 """A saliency that learns, in two processes, under DDP as it is set up by default."""
 
-import gc
 import multiprocessing
 
 import pytest
@@ -9,6 +8,8 @@ import torch.distributed as dist
 from torch import nn
 
 from lzu_mm.nn import SaliencyNet, ZoomedBackbone, zoom_
+
+from ..ranks import leave_group
 
 STEPS = 3
 
@@ -50,9 +51,7 @@ def train(rank, folder):
     dist.init_process_group('gloo', init_method=f'file://{folder}/group', rank=rank, world_size=2)
     for patched in (False, True):
         torch.save(steps_of(rank, detector(patched)), f'{folder}/{rank}_{patched}.pth')
-    # DDP may wait for ever if it outlives its group, which it would then end.
-    gc.collect()
-    dist.destroy_process_group()
+    leave_group()
 
 
 def steps_of(rank, model):

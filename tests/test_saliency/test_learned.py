@@ -1,5 +1,4 @@
 import copy
-import gc
 
 import pytest
 import torch
@@ -10,6 +9,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 
 from ..models import FAMILIES, STOCK, batch, build, stock_config, zoomed_config
+from ..ranks import leave_group
 from ..test_tools.launching import free_port
 
 SIZE = (96, 160)
@@ -126,10 +126,8 @@ def _train_step(rank, port, folder):
     optimizer.zero_grad = lambda: None  # keep the gradients for the comparison
     wrapped.train_step(batch('retinanet', [SIZE], seed=rank), optimizer)
     torch.save(gradients(wrapped.module), f'{folder}/{rank}.pth')
-    # DDP may wait for ever if it outlives its group, which it would then end.
     del wrapped, optimizer
-    gc.collect()
-    torch.distributed.destroy_process_group()
+    leave_group()
 
 
 def test_two_processes_share_its_gradients(tmp_path):
