@@ -86,8 +86,8 @@ KINDS = {
     'pspnet_r50-d8_cityscapes-256x256': ('uniform', 'lzu-fixed', 'lzu-learned', 'lds'),
     'pspnet_r18-d8_mini-street-128x128': ('uniform', 'lzu-fixed', 'lzu-learned', 'lds'),
     'yolox-nano_gtsdb-0.25x': (
-        'uniform', 'lzu-fixed', 'lzu-equalise', 'lzu-learned-equalise', 'fovea-fixed',
-        'fovea-equalise',
+        'uniform', 'lzu-fixed', 'lzu-equalise', 'lzu-horizon-equalise', 'lzu-learned-equalise',
+        'fovea-fixed', 'fovea-equalise',
     ),
     'yolox-nano_mini-street-0.25x': (
         'uniform', 'lzu-fixed', 'lzu-equalise', 'lzu-adaptive',
