@@ -3,7 +3,7 @@
 _base_ = [
     'mmseg::_base_/models/pspnet_r50-d8.py',
     '../_base_/datasets/camvid.py',
-    '../_base_/schedules/camvid_2k.py',
+    '../_base_/schedules/camvid_1k.py',
     'mmseg::_base_/default_runtime.py',
 ]
 custom_imports = dict(imports=['lzu_mm'], allow_failed_imports=False)
