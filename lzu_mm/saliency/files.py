@@ -129,9 +129,9 @@ def save_saliency(path: str | Path, saliency: Tensor | np.ndarray, info: Mapping
     ]
     if unreadable:
         raise ValueError(f'the notes of a saliency file are strings and numbers; see {unreadable}')
-    array = check_saliency(saliency)
+    contents: dict[str, Any] = {_KEY: check_saliency(saliency), **arrays}
     with replacing(path) as draft, draft.open('wb') as file:
-        np.savez_compressed(file, **{_KEY: array}, **arrays)
+        np.savez_compressed(file, **contents)
     return path
 
 

@@ -5,8 +5,6 @@ import onnx
 import pytest
 import torch
 from mmcv.ops import DeformConv2dPack, ModulatedDeformConv2dPack, box_iou_rotated
-from mmdet3d.models.layers import box3d_multiclass_nms
-from mmdet3d.structures import CameraInstance3DBoxes, Det3DDataSample, points_img2cam, xywhr2xyxyr
 from mmengine.config import ConfigDict
 
 from lzu_mm.deploy import OnnxModel, deform, export_onnx, mono3d
@@ -16,6 +14,16 @@ from lzu_mm.deploy.export import structured_image
 from lzu_mm.deploy.tasks import task_of
 
 from .families import small_model
+
+pytest.importorskip('mmdet3d')
+
+from mmdet3d.models.layers import box3d_multiclass_nms
+from mmdet3d.structures import (
+    CameraInstance3DBoxes,
+    Det3DDataSample,
+    points_img2cam,
+    xywhr2xyxyr,
+)
 
 SIZE = (128, 192)
 LOOK = dict(scale=0.5, saliency=dict(type='lzu_mm.HorizonSaliency', row=0.4))
