@@ -9,6 +9,8 @@ predicts and takes a training step with a strong fixed zoom. Examples:
     python benchmarks/sweep_stock_configs.py --out one.jsonl --only mmdet::retinanet
 """
 
+import contextlib
+import functools
 import json
 import math
 import os
@@ -91,6 +93,7 @@ def import_libraries() -> None:
     for library in ('mmdet', 'mmseg', 'mmdet3d'):
         utils = __import__(f'{library}.utils', fromlist=['register_all_modules'])
         utils.register_all_modules(False)
+    keep_metafiles()
     import stock_sweep.checks
     from stock_sweep.data import provide_panopticapi
 
@@ -98,6 +101,17 @@ def import_libraries() -> None:
 
     assert stock_sweep.checks
     provide_panopticapi()
+
+
+def keep_metafiles() -> None:
+    """Read the metafiles of the libraries once: MMEngine reads all for each name it resolves."""
+    from mmengine.config import utils
+    from mmengine.utils import get_installed_path
+
+    utils.load = functools.lru_cache(maxsize=None)(utils.load)
+    for library in ('mmdet', 'mmseg', 'mmdet3d'):
+        with contextlib.suppress(ValueError):
+            utils._get_cfg_metainfo(get_installed_path(library), 'none of this name')
 
 
 def run_in_process(name: str, limit: float, log: Path) -> Dict[str, Any]:

@@ -36,7 +36,7 @@ STRONG = dict(
 )
 LEARNED = dict(type='lzu_mm.LearnedSaliency', grid_shape=(15, 25), input_size=(48, 80))
 # (h, w) of the images that zoomify tries a model with: smaller than by default, for speed.
-TRIED = (160, 160)
+TRIED = (64, 64)
 UNIFORM = dict(type='lzu_mm.UniformSaliency')
 # Shorter sides of the images to try: small ones, and such that suit models made for one size.
 SIDES = (128, 448, 853)
