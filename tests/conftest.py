@@ -10,11 +10,15 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
+from lzu_mm.engine.configs import find_fork
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure():
-    """Let tests interrupt what they start: in the background, shells have SIGINT ignored."""
+    """Let tests interrupt what they start, and read configs as our tools do."""
+    find_fork()
+    # In the background, shells have SIGINT ignored.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,7 +35,7 @@ def pytest_runtest_makereport(item, call):
 def _lacks_mmdet3d(error):
     """Whether an error comes of the missing library."""
     while error is not None:
-        if isinstance(error, ModuleNotFoundError) and error.name.split('.')[0] == 'mmdet3d':
+        if isinstance(error, ModuleNotFoundError) and (error.name or '').split('.')[0] == 'mmdet3d':
             return True
         error = error.__cause__ or error.__context__
     return False

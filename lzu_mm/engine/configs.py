@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Iterator
 from unittest.mock import patch
 
 import yaml
 from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.fileio import YamlHandler, register_handler
 
 from ..shipped import shipped_folder
@@ -31,10 +33,22 @@ def load_config(path: str | Path) -> Config:
         yaml.YAMLError: If a base in YAML asks for objects of Python.
     """
     register_handler(['yaml', 'yml'])(_SafeYamlHandler)
+    find_fork()
     with _own_bases():
         if '::' in str(path):
             return Config.fromstring(f'_base_ = {str(path)!r}', '.py')
         return Config.fromfile(path)
+
+
+def find_fork() -> None:
+    """Let ``mmseg::`` be found where MMSegmentation is the fork's.
+
+    Its MMEngine looks for a distribution ``mmsegmentation``; the fork's has another name.
+    """
+    try:
+        distribution('mmsegmentation')
+    except PackageNotFoundError:
+        MODULE2PACKAGE['mmseg'] = 'mmseg'
 
 
 class _SafeYamlHandler(YamlHandler):

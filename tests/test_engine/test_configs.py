@@ -1,9 +1,12 @@
 """Bases that are ours, by name."""
 
+from importlib.metadata import PackageNotFoundError
+
 import pytest
 from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 
-from lzu_mm.engine import load_config
+from lzu_mm.engine import configs, load_config
 
 from ..conftest import ROOT
 
@@ -31,3 +34,17 @@ def test_a_base_that_is_not_there_is_named_and_mmengine_stays_as_it_was(tmp_path
     with pytest.raises(FileNotFoundError, match=r'none\.py: there is no'):
         load_config(write(tmp_path, 'lzu_mm::yolox/none.py'))
     assert Config._get_cfg_path is stock
+
+
+def test_bases_of_mmseg_are_found_in_the_fork(tmp_path, monkeypatch):
+    pytest.importorskip('mmseg')
+
+    def distribution(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(configs, 'distribution', distribution)
+    monkeypatch.setitem(MODULE2PACKAGE, 'mmseg', 'not-the-name-here')
+    path = write(tmp_path, 'mmseg::pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py')
+    with pytest.raises(ModuleNotFoundError, match='not-the-name-here'):
+        Config.fromfile(path)
+    assert load_config(path).model.decode_head.type == 'PSPHead'
