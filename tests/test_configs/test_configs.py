@@ -23,6 +23,7 @@ SALIENCY = {
     'uniform': 'UniformSaliency',
     'lzu-fixed': 'FixedSaliency',
     'lzu-equalise': 'FixedSaliency',
+    'lzu-horizon-equalise': 'HorizonSaliency',
     'lzu-adaptive': 'TemporalSaliency',
     'lzu-combined': 'CombinedSaliency',
     'lzu-learned': 'LearnedSaliency',
@@ -44,7 +45,7 @@ BASELINES = {
 }
 ZOOMED = [path for path in CONFIGS if path.name.split('_')[0] in SALIENCY]
 LZU = [path for path in ZOOMED if path.name.startswith('lzu-')]
-# Variables of configs/_base_/zoom, which nobody reads but the configs themselves.
+# Variables, which nobody reads but the configs themselves.
 VARIABLES = {
     'zoom',
     'frames_in_order',
@@ -54,6 +55,7 @@ VARIABLES = {
     'lds',
     'edge_head',
     'unzoom',
+    'look',
 }
 # What a finer frame changes: strides follow, anchors keep their size.
 FRAME = r'|model\.neck\.(antialias|frame)$' + (
