@@ -11,6 +11,7 @@ from typing import Any, Callable, List, Tuple, Union
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import checkpoint
 from mmengine.utils import digit_version
 
 __all__ = ['allow_mmengine_checkpoints', 'mmengine_globals']
@@ -71,9 +72,12 @@ def mmengine_globals() -> List[SafeGlobal]:
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Let `torch.load` read the checkpoints of mmengine.
+    """Let `torch.load` read the checkpoints of mmengine, and nothing that could run code.
 
     Calling it again changes nothing. Before torch 2.6 `torch.load` needs no list.
     """
     if digit_version(torch.__version__) >= digit_version('2.6.0'):
         torch.serialization.add_safe_globals(mmengine_globals())
+        # The fork's own way loads a file unsafely where it cannot be loaded safely.
+        if hasattr(checkpoint, '_safe_torch_load'):
+            setattr(checkpoint, '_safe_torch_load', torch.load)  # noqa: B010 - stock has none

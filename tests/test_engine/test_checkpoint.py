@@ -1,5 +1,6 @@
 """The allow-list of the safe loader: what mmengine writes is read, anything else is refused."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import checkpoint as runner_checkpoint
 from mmengine.utils import digit_version
 
 from lzu_mm.engine import allow_mmengine_checkpoints
@@ -104,3 +106,15 @@ def test_exactly_what_mmengine_writes_is_allowed():
     }
     expected = {'HistoryBuffer', 'builtins.getattr', 'ndarray', 'numpy.dtype'} | dtypes | numpy
     assert set(output.split()) == expected
+
+
+def test_the_forks_unsafe_way_is_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner_checkpoint, '_safe_torch_load', unsafe_load, raising=False)
+    torch.save(dict(state_dict={}, run=os.getcwd), tmp_path / 'hostile.pth')
+    allow_mmengine_checkpoints()
+    with pytest.raises(pickle.UnpicklingError):
+        runner_checkpoint._safe_torch_load(tmp_path / 'hostile.pth', map_location='cpu')
+
+
+def unsafe_load(file, map_location=None, weights_only=None):
+    return torch.load(file, map_location=map_location, weights_only=False)
