@@ -18,7 +18,7 @@ from mmengine.utils import track_iter_progress
 
 from lzu_mm.data_preprocessors import ZoomSettings
 from lzu_mm.datasets.ground_truth import base_datasets, image_size_of
-from lzu_mm.engine import add_cfg_options, load_config, run_tool
+from lzu_mm.engine import add_cfg_options, check_classes, load_config, run_tool
 from lzu_mm.files import check_writable, replacing
 from lzu_mm.pipelines import type_name
 from lzu_mm.saliency import load_saliency, save_saliency
@@ -151,13 +151,15 @@ def build_dataset(args: Namespace, cfg: Config) -> Any:
         raise SystemExit(f'error: the config has no {args.split}_dataloader with a dataset')
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     try:
-        return DATASETS.build(loader['dataset'])
-    except (FileNotFoundError, ValueError) as error:
+        dataset = DATASETS.build(loader['dataset'])
+        check_classes(dataset)
+    except FileNotFoundError as error:
         raise SystemExit(
-            f'error: cannot read the dataset, or it is empty: {error}. Set '
+            f'error: cannot read the dataset: {error}. Set '
             f'{args.split}_dataloader.dataset.data_root (for mini-street: the environment variable '
             'MINI_STREET)'
         ) from error
+    return dataset
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from .checkpoint import allow_mmengine_checkpoints
 from .checkpoint_hook import SafeCheckpointHook
+from .classes import ClassGuard, check_classes
 from .configs import load_config
 from .dist import prepare_cpu_dist
 from .launch import (
@@ -27,6 +28,7 @@ __all__ = [
     'BFloat16OptimWrapper',
     'CheckpointError',
     'CheckpointGuard',
+    'ClassGuard',
     'RandomStatesHook',
     'SafeCheckpointHook',
     'adapt_nuscenes_metric',
@@ -34,6 +36,7 @@ __all__ = [
     'add_common_arguments',
     'allow_mmengine_checkpoints',
     'build_runner',
+    'check_classes',
     'check_phase',
     'check_weights',
     'config_from_args',

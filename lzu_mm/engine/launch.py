@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from ..pipelines import type_name
 from ..stock import library_of
 from .checkpoint import allow_mmengine_checkpoints
+from .classes import ClassGuard
 from .configs import load_config
 from .dist import prepare_cpu_dist
 from .nuscenes import adapt_nuscenes_metric
@@ -119,7 +120,8 @@ def check_phase(cfg: Config, *names: str) -> None:
 def build_runner(cfg: Config, allow_partial: bool = False) -> Runner:
     """Build the runner, which can read its checkpoints and evaluate nuScenes without a GPU.
 
-    Checkpoints are written aside and renamed, and refused if they lack weights of the model.
+    Checkpoints are written aside and renamed, and refused if they lack weights of the model; so are
+    classes that the annotations or the heads do not have.
 
     On a machine without a GPU the processes join over gloo before.
 
@@ -139,6 +141,7 @@ def build_runner(cfg: Config, allow_partial: bool = False) -> Runner:
     _keep_checkpoints(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(CheckpointGuard(allow_partial))
+    runner.register_hook(ClassGuard())
     runner.register_hook(RandomStatesHook())
     return runner
 

@@ -35,6 +35,8 @@ _PACKAGE = str(Path(__file__).parents[1])
 _OUTSIDE = (OSError, ImportError)
 _USER_ERROR = 2
 _LONGEST = 1000
+# What NumPy says of a dataset that MMEngine found no image of.
+_NOTHING_LEFT = 'need at least one array to concatenate'
 
 
 def run_tool(main: Callable[[], Any]) -> Any:
@@ -147,6 +149,11 @@ def _building(error: Exception, found: Mapping[str, Any]) -> str:
     if part is None and isinstance(kind, str):
         return f'{reason_of(error)}{_nearest(kind, _names(found.get("registry")))}'
     reason = reason_of(error)
+    if reason == _NOTHING_LEFT:
+        reason = (
+            'no image is left to read. metainfo.classes names its classes as the annotation file '
+            'does, letter by letter; filter_cfg leaves out images without them'
+        )
     unknown = re.search(r"unexpected keyword argument '(\w+)'", reason)
     near = _nearest(unknown[1], _settings(part)) if unknown else ''
     name = getattr(part, '__name__', kind) or 'a part'

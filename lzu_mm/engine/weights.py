@@ -102,8 +102,8 @@ def check_weights(
     if not vital:
         return
     message = (
-        f'{name} lacks {len(vital)} of the {len(wanted)} weights of the model, such as {vital[0]}: '
-        'it belongs to another config, or is not whole'
+        f'{name} lacks {len(vital)} of the {len(wanted)} weights of the model, such as {vital[0]}'
+        f'{_other_shape(found, wanted, vital[0])}: it belongs to another config, or is not whole'
     )
     if not allow_partial:
         raise CheckpointError(f'{message}. Give the right checkpoint, or --allow-partial to go on')
@@ -221,6 +221,13 @@ def _missing(model: nn.Module, state: dict[str, Any]) -> Iterator[str]:
     for key in model.load_state_dict(weights, strict=False).missing_keys:
         if not key.endswith(('num_batches_tracked', '_extra_state')):
             yield key
+
+
+def _other_shape(found: Mapping[str, Any], wanted: Mapping[str, Any], key: str) -> str:
+    there, here = _shape(found.get(key)), _shape(wanted.get(key))
+    if there is None or there == here:
+        return ''
+    return f' in its shape (it has {tuple(there)} in place of {tuple(here)}: is num_classes right?)'
 
 
 def _is_of_backbone(key: str) -> bool:

@@ -41,6 +41,7 @@ train_dataloader = dict(
         type='CocoDataset',
         data_root='{folder}/',
         ann_file='boxes.json',
+        metainfo=dict(classes=('person',)),
         data_prefix=dict(img=''),
         pipeline=[
             dict(type='LoadImageFromFile'),
