@@ -131,8 +131,8 @@ def may_write(path: Path, settings: dict, overwrite: bool) -> bool:
     other = [key for key, value in settings.items() if found.get(key) != value]
     if not other:
         print(
-            f'{path} is there already, made with these settings: --overwrite makes it anew, and tells '
-            'the magnification'
+            f'{path} is there already, made with these settings (--overwrite makes it anew, and '
+            'tells the magnification)'
         )
         return False
     differences = '; '.join(f'{key}: {found.get(key)} -> {settings[key]}' for key in other)
