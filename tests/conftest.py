@@ -33,9 +33,10 @@ def pytest_runtest_makereport(item, call):
 
 
 def _lacks_mmdet3d(error):
-    """Whether an error comes of the missing library."""
+    """Whether an error, or a tool that a test ran, tells of the missing library."""
     while error is not None:
-        if isinstance(error, ModuleNotFoundError) and (error.name or '').split('.')[0] == 'mmdet3d':
+        named = isinstance(error, ModuleNotFoundError) and (error.name or '').split('.')[0]
+        if named == 'mmdet3d' or 'mmdet3d is not installed' in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False
