@@ -23,7 +23,13 @@ from lzu_mm.necks.frame import frame_of
 from lzu_mm.registry import MODELS
 from lzu_mm.saliency.words import SALIENCY, saliency_config
 from lzu_mm.warps.from_saliency import METHODS
-from lzu_mm.zoomify import child_source, settings_of, try_model, zoom_config
+from lzu_mm.zoomify import (
+    child_source,
+    settings_of,
+    size_before_zoom,
+    try_model,
+    zoom_config,
+)
 
 
 def parse_args() -> Namespace:
@@ -163,13 +169,21 @@ def write(
     return untried
 
 
-def report(args: Namespace, untried: List[str]) -> None:
+def report(args: Namespace, config: Dict[str, Any], untried: List[str]) -> None:
     """What was written, and what to do next."""
     print(f'{args.out}: the model builds, and zooms and unzooms an image.', end=' ')
     if untried:
         print(
             'Not tried, because the stock model does not run on images and labels that were made '
             f'up either: {"; ".join(untried)}.',
+            end=' ',
+        )
+    resized = size_before_zoom(config)
+    if resized is not None:
+        print(
+            'Its test pipeline resizes images to {}x{} in front of the zoom, which sees no finer '
+            'detail: where yours are larger, set scale of Resize to their width and height, in '
+            'both pipelines.'.format(*resized),
             end=' ',
         )
     print('Next:')
@@ -193,7 +207,7 @@ def main() -> None:
     base_name = module_of(written) if pure else written
     source = child_source(base_name, base, zoomed.config, title(args), zoomed.notes, pure)
     untried = write(args, source, stock, zoomed.config, zoomed.zoom)
-    report(args, untried)
+    report(args, zoomed.config, untried)
 
 
 if __name__ == '__main__':

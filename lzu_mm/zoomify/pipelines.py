@@ -10,7 +10,7 @@ from typing import Any
 
 from ..pipelines import is_crop, is_moving, type_name
 
-__all__ = ['whole_images']
+__all__ = ['size_before_zoom', 'whole_images']
 
 # Where transforms hold others.
 _HELD = ('transforms', 'aug_space', 'policies')
@@ -178,6 +178,24 @@ def _is_resize(transform: Any) -> bool:
     if is_crop(transform) or 'AffineResize' in _name(transform):
         return False
     return any(transform.get(key) is not None for key in ('scale', 'scales', 'img_scale'))
+
+
+def size_before_zoom(config: dict[str, Any]) -> tuple[int, int] | None:
+    """What the test pipeline resizes images to, in front of the zoom, which sees no finer detail.
+
+    Args:
+        config: Settings of a config.
+
+    Returns:
+        (w, h), as ``Resize`` takes it; None where images come in their own size.
+    """
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    for transform in reversed(dataset.get('pipeline') or []):
+        if _is_resize(transform):
+            scale = transform.get('scale') or transform.get('img_scale')
+            pair = isinstance(scale, (tuple, list)) and len(scale) == 2
+            return tuple(scale) if pair and all(isinstance(n, int) for n in scale) else None
+    return None
 
 
 def _sets_size(transform: Any) -> bool:

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from lzu_mm.zoomify.pipelines import whole_images
+from lzu_mm.zoomify.pipelines import size_before_zoom, whole_images
 
 LOAD, FLIP = dict(type='LoadImageFromFile'), dict(type='RandomFlip', prob=0.5)
 CROP = dict(type='mmdet.RandomCrop', crop_size=(8, 8))
@@ -89,3 +89,18 @@ def test_what_moves_the_content_goes_from_policies_too():
 def test_a_pad_to_the_size_of_a_crop_goes_with_it(pad):
     # mmcv asserts that what it pads is no larger.
     assert whole_images([LOAD, RANGE, CROP, pad])[0] == [LOAD, FIXED]
+
+
+@pytest.mark.parametrize(
+    ('resize', 'size'),
+    [
+        (dict(type='Resize', scale=(1333, 800), keep_ratio=True), (1333, 800)),
+        (dict(type='mmdet.Resize', scale=[640, 640]), (640, 640)),
+        (dict(type='Resize', scale_factor=1.0), None),
+        (dict(type='Pad', size_divisor=32), None),
+    ],
+)
+def test_the_size_before_the_zoom_is_that_of_the_last_resize(resize, size):
+    pipeline = [dict(type='LoadImageFromFile'), resize, dict(type='PackDetInputs')]
+    assert size_before_zoom(dict(test_dataloader=dict(dataset=dict(pipeline=pipeline)))) == size
+    assert size_before_zoom(dict(test_dataloader=None)) is None
