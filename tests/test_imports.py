@@ -8,10 +8,12 @@ import subprocess
 import sys
 import textwrap
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from mmengine.registry import MODELS
+from mmengine.utils import get_installed_path
 
 import lzu_mm
 from lzu_mm import registry
@@ -113,8 +115,10 @@ def test_one_library_and_a_config_are_enough(library, tmp_path):
     )
     model.update(dict(pretrained=None) if library == 'mmseg' else {})
     config = tmp_path / 'config.py'
+    # By its path: the fork does not find mmseg:: without our tools.
+    stock = Path(get_installed_path(library)) / '.mim' / 'configs' / base
     config.write_text(
-        f"_base_ = ['{library}::{base}']\n"
+        f"_base_ = ['{stock}']\n"
         "custom_imports = dict(imports=['lzu_mm'], allow_failed_imports=False)\n"
         f'model = {model}\n'
     )
