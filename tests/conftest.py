@@ -28,6 +28,7 @@ FORK = find_spec('mmdet3d') is None
 MISSING = {
     'mmdet3d is not installed': 'needs mmdet3d',
     "No module named 'mmdet3d": 'needs mmdet3d',
+    "No module named 'nuscenes": 'needs the devkit of nuScenes, which comes with mmdet3d',
     '`mean` should have 1 or 3 values': 'the stock model takes images of 1 or 3 channels here',
 }
 

@@ -155,13 +155,13 @@ def build_dataset(args: Namespace, cfg: Config) -> Any:
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     try:
         dataset = DATASETS.build(loader['dataset'])
-        check_classes(dataset)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise SystemExit(
-            f'error: cannot read the dataset: {error}. Set '
-            f'{args.split}_dataloader.dataset.data_root (for mini-street: the environment variable '
-            'MINI_STREET)'
+            f'error: cannot read the dataset, or no image of it is left: {error}. Check '
+            f'{args.split}_dataloader.dataset: data_root (for mini-street the environment variable '
+            'MINI_STREET), ann_file, and metainfo.classes, letter by letter'
         ) from error
+    check_classes(dataset)
     return dataset
 
 

@@ -130,6 +130,11 @@ class _RestoringAfter:
         self.skipped -= 1
         return next(self.batches)
 
+    def skip_iter(self, count: int) -> None:
+        """What the fork's loop asks of its iterator; its own way draws other numbers."""
+        for _ in range(count):
+            next(self)
+
 
 def _states(model: nn.Module) -> dict[str, Any]:
     state: Any = np.random.get_state()

@@ -12,6 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS, MODELS
 
 from lzu_mm.engine import build_runner, read_checkpoint, resume_with_seed
+from lzu_mm.engine.randomness import _RestoringAfter
 
 from ..test_faults.processes import start
 from ..test_faults.test_checkpoints import SmallModel, config
@@ -144,3 +145,12 @@ def test_checkpoints_of_stock_trainings_resume_as_well(tmp_path):
     runner = build_runner(training(tmp_path / 'rest', resume=True, load_from=str(path)))
     runner.train()
     assert runner.epoch == 3
+
+
+def test_states_are_restored_after_the_skipping_of_the_fork_too():
+    restored = []
+    batches = _RestoringAfter(iter(range(5)), 2, lambda: restored.append(True))
+    batches.skip_iter(2)
+    assert not restored
+    assert [next(batches), next(batches)] == [2, 3]
+    assert restored == [True]
