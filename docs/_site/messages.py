@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / 'lzu_mm'
 # Raised for Python or for another part of the package, and never seen by a user.
 _INTERNAL = ('AttributeError', 'StopIteration', 'NotImplementedError')
 _FIELD = re.compile(r'\{\w*\}')  # of a text for str.format
-_WORDS = re.compile(r'[a-z]{2}')  # not only what other errors say
+_WORD = re.compile(r'[A-Za-z]+')
+_FEWEST = 3  # words of its own; with fewer, it is what other errors say
 
 
 def messages() -> dict[str, list[tuple[str, str]]]:
@@ -27,7 +28,8 @@ def messages() -> dict[str, list[tuple[str, str]]]:
                 error = ast.unparse(node.exc.func)
                 text = _FIELD.sub('…', _text(node.exc.args[0], named))
                 known = found.setdefault(room, [])
-                if error not in _INTERNAL and _WORDS.search(text) and (error, text) not in known:
+                own = len(_WORD.findall(text)) >= _FEWEST
+                if error not in _INTERNAL and own and (error, text) not in known:
                     known.append((error, text))
     return {room: refusals for room, refusals in found.items() if refusals}
 
