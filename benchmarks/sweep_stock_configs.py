@@ -38,6 +38,9 @@ def parse_args() -> Namespace:
         action='store_true',
         help='one config a family; again for the next where it does not run',
     )
+    parser.add_argument(
+        '--shard', default='0/1', help='I/N: every Nth config from the Ith, for N such processes'
+    )
     parser.add_argument('--again', default='', help='statuses to try again, comma-separated')
     parser.add_argument(
         '--limit',
@@ -184,7 +187,8 @@ def sweep(args: Namespace) -> None:
     done = {n: line for n, line in results(args.out).items() if line['status'] not in again}
     if args.families:
         chosen = _one_for_each_family(chosen, done)
-    todo = [config for config in chosen if config.name not in done]
+    first, step = map(int, args.shard.split('/'))
+    todo = [config for config in chosen[first::step] if config.name not in done]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     end = time.time() + 3600 * args.hours
     columns = (

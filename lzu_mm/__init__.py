@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .deploy import OnnxModel as OnnxModel
     from .engine import BFloat16OptimWrapper as BFloat16OptimWrapper
     from .engine import CheckpointGuard as CheckpointGuard
+    from .engine import ClassGuard as ClassGuard
     from .engine import RandomStatesHook as RandomStatesHook
     from .engine import SafeCheckpointHook as SafeCheckpointHook
     from .evaluation import *  # noqa: F403
@@ -41,6 +42,7 @@ _EXPORTS = {
     'engine': [
         'BFloat16OptimWrapper',
         'CheckpointGuard',
+        'ClassGuard',
         'RandomStatesHook',
         'SafeCheckpointHook',
     ],

@@ -401,7 +401,7 @@ def _content(
     metainfo: dict[str, Any], source: tuple[int, int]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """(w, h) of the original's image in the source, and (x, y) of its upper left corner."""
-    if 'trans_mat' in metainfo:
+    if 'trans_mat' in metainfo or 'ori_shape' not in metainfo:
         return (source[1], source[0]), (0, 0)
     h, w = metainfo['ori_shape'][:2]
     x, y = np.ravel(metainfo.get('scale_factor', 1.0))[[0, -1]]

@@ -17,8 +17,14 @@ _SIZES = {
     'max_size', 'short_edge_length', 'min_size', 'target_size', 'long_edge', 'crop_pad_size',
 }  # fmt: skip
 _STEP = 32
-# Numbers of predictions that only cost time, and the number that is enough here.
-_ENOUGH = {'max_per_img': 20, 'nms_pre': 200, 'max_num': 20, 'num_queries': 60}
+# Numbers of predictions and classes that only cost time, and the number that is enough here.
+_ENOUGH = {
+    'max_per_img': 20,
+    'nms_pre': 200,
+    'max_num': 20,
+    'num_queries': 60,
+    'num_classes': 400,
+}
 _NOTHING_TO_LOAD = ('init_cfg', 'pretrained', 'teacher_ckpt')
 
 
@@ -78,6 +84,9 @@ def shrink_settings(value: Any, factor: float, half: bool = False, key: str = ''
         return {name: shrink_settings(v, factor, half, name) for name, v in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(shrink_settings(v, factor, half, key) for v in value)
+    if key == 'scale_factor' and type(value) is float:
+        # Exact for images of blocks, as sizes are.
+        return (0.5 if value < 1 else value) * (0.5 if half else 1)
     if key in _SIZES and type(value) is int and value >= _STEP:
         return _scaled(value, factor) // (2 if half else 1)
     return value

@@ -81,8 +81,10 @@ def summary(families: dict[str, dict[str, StockConfig]], by_hash: dict[str, dict
     }
     works = {family for family in tried if 'works' in runnable[family]}
     share = len(works) / max(len(tried - without), 1)
+    # Some models are in two families.
+    distinct = set().union(*families.values())
     return (
-        f'{len(reached)} of {sum(map(len, families.values()))} distinct models were reached: '
+        f'{len(reached)} of {len(distinct)} distinct models were reached: '
         f'{found["works"]} work, {found["refused"]} are refused, {found["upstream"]} do not run '
         f'unzoomed here, {found["timeout"]} took too long, {found["fails"]} fail and '
         f'{found["wrong"]} are wrong. Of {len(tried - without)} families with 2D features that run '
