@@ -17,7 +17,7 @@ from torch import nn
 from ..datasets.ground_truth import base_datasets
 from ..registry import HOOKS
 
-__all__ = ['ClassGuard', 'check_classes']
+__all__ = ['ClassGuard', 'check_classes', 'check_order']
 
 # Names in a message.
 _SHOWN = 5
@@ -54,6 +54,28 @@ def check_classes(dataset: Any, model: nn.Module | None = None) -> None:
             )
         if model is not None:
             _check_heads(model, inner, classes)
+
+
+def check_order(*datasets: Any) -> None:
+    """Refuse annotation files that name the same categories in different orders.
+
+    MMDetection numbers labels in the order of the file, not in that of ``metainfo.classes``.
+
+    Args:
+        *datasets: To be trained and tested with one model; looked at as in :func:`check_classes`.
+
+    Raises:
+        ValueError: If the orders differ.
+    """
+    inners = [inner for dataset in datasets for inner in base_datasets(dataset)]
+    inners = [inner for inner in inners if getattr(inner, 'cat_ids', None) is not None]
+    for inner in inners[1:]:
+        first, ids = list(inners[0].cat_ids), list(inner.cat_ids)
+        if first != ids and sorted(first) == sorted(ids):
+            raise ValueError(
+                f'{inners[0].ann_file} and {inner.ann_file} have their categories in different '
+                'orders, by which MMDetection numbers the labels: sort them alike'
+            )
 
 
 def _check_heads(model: nn.Module, dataset: Any, classes: Sequence[str]) -> None:
@@ -95,6 +117,7 @@ class ClassGuard(Hook):
         check_classes(runner.train_dataloader.dataset, _detector(runner))
         if runner.val_loop is not None:
             check_classes(runner.val_dataloader.dataset)
+            check_order(runner.train_dataloader.dataset, runner.val_dataloader.dataset)
 
     def before_test(self, runner: Runner) -> None:
         """See ``mmengine.hooks.Hook``."""

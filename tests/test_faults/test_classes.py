@@ -7,6 +7,7 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from torch import nn
 
 from lzu_mm.engine import build_runner, check_classes, load_config, run_tool
+from lzu_mm.engine.classes import check_order
 
 from ..conftest import ROOT
 
@@ -81,6 +82,17 @@ def test_heads_of_other_numbers_are_refused(dataset, numbers):
     words = rf'bbox_head.* has num_classes={numbers[-1]}, and CocoDataset has 3 classes'
     with pytest.raises(ValueError, match=words):
         check_classes(dataset(CLASSES), detector(*numbers))
+
+
+def test_files_whose_categories_are_in_other_orders_are_refused(dataset, tmp_path):
+    train = dataset(CLASSES)
+    check_order(train, dataset(CLASSES))
+    path = tmp_path / 'boxes.json'
+    content = json.loads(path.read_text())
+    content['categories'].reverse()
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='in different orders'):
+        check_order(train, dataset(CLASSES))
 
 
 def test_training_refuses_them_before_its_first_batch(mini_street, tmp_path, monkeypatch):
