@@ -16,6 +16,7 @@ from torch import nn
 
 from ..datasets.ground_truth import base_datasets
 from ..registry import HOOKS
+from .weights import unwrapped
 
 __all__ = ['ClassGuard', 'check_classes', 'check_order']
 
@@ -114,7 +115,7 @@ class ClassGuard(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """See ``mmengine.hooks.Hook``."""
-        check_classes(runner.train_dataloader.dataset, _detector(runner))
+        check_classes(runner.train_dataloader.dataset, unwrapped(runner.model))
         if runner.val_loop is not None:
             check_classes(runner.val_dataloader.dataset)
             check_order(runner.train_dataloader.dataset, runner.val_dataloader.dataset)
@@ -122,7 +123,3 @@ class ClassGuard(Hook):
     def before_test(self, runner: Runner) -> None:
         """See ``mmengine.hooks.Hook``."""
         check_classes(runner.test_dataloader.dataset)
-
-
-def _detector(runner: Runner) -> nn.Module:
-    return getattr(runner.model, 'module', runner.model)

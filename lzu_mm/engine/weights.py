@@ -87,7 +87,7 @@ def check_weights(
         CheckpointError: If it is refused.
     """
     _check_kind(checkpoint, name)
-    found, wanted = _weights(checkpoint), _unwrapped(model).state_dict()
+    found, wanted = _weights(checkpoint), unwrapped(model).state_dict()
     bad = [key for key, value in found.items() if key in wanted and not _is_finite(value)]
     if bad:
         raise CheckpointError(
@@ -96,7 +96,7 @@ def check_weights(
         )
     # Names that the model does not know may be old ones, which its parts translate.
     fits = {key: v for key, v in found.items() if _shape(wanted.get(key, v)) == _shape(v)}
-    missing = list(_missing(_unwrapped(model), fits))
+    missing = list(_missing(unwrapped(model), fits))
     starts = training and len(missing) < len(wanted)
     vital = [key for key in missing if _is_of_backbone(key)] if starts else missing
     if not vital:
@@ -208,7 +208,8 @@ def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     return {re.sub(r'^module\.', '', key): value for key, value in state.items()}
 
 
-def _unwrapped(model: Any) -> nn.Module:
+def unwrapped(model: Any) -> nn.Module:
+    """A model without what trains it in several processes, or augments its tests."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model
