@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any, Sequence
 
-from .results import Summary, Timed, paired_difference
+from .results import Summary, Timed, of_model, paired_difference
 
 _PERCENTAGES = ('mIoU', 'mAcc', 'aAcc')
 
@@ -79,8 +79,12 @@ def accuracy_table(
 
 
 def labels(summaries: Sequence[Summary]) -> list[str]:
-    """Names of the rows: the config, and what was overridden in it but not in all of them."""
-    common = set.intersection(*(set(s.options.items()) for s in summaries)) if summaries else set()
+    """Names of the rows: the config and what was overridden in it.
+
+    What all rows share is left out, unless it changes the model: its config may be named otherwise.
+    """
+    others = [s.options.items() - of_model(s.options).items() for s in summaries]
+    common = set.intersection(*others) if others else set()
     return [
         label(s.config, dict(o for o in s.options.items() if o not in common)) for s in summaries
     ]

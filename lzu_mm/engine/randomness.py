@@ -16,11 +16,11 @@ from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 
 from ..registry import HOOKS
+from .weights import unwrapped
 
 __all__ = ['RandomStatesHook', 'random_states', 'resume_with_seed']
 
@@ -162,11 +162,9 @@ def _restore(model: nn.Module, states: dict[str, Any]) -> None:
 
 def _generators(model: Any) -> dict[str, random.Random]:
     """Generators of Python that belong to parts of a model."""
-    while is_model_wrapper(model):
-        model = model.module
     return {
         name: value
-        for name, module in model.named_modules()
+        for name, module in unwrapped(model).named_modules()
         for value in vars(module).values()
         if isinstance(value, random.Random)
     }

@@ -52,6 +52,14 @@ def test_what_all_rows_share_is_not_in_their_names():
     assert labels([]) == []
 
 
+def test_what_changes_all_models_is_in_their_names():
+    # Configs named 128x128 were trained at 64x64.
+    options = {'load_from': 'a.pth', 'model.data_preprocessor.zoom.size': '64,64'}
+    runs = [Run(name, 0, options, False, {AP: 0.1}) for name in ('one_128x128', 'two_128x128')]
+    names = ['one_128x128 (size=64,64)', 'two_128x128 (size=64,64)']
+    assert labels(summarise(runs)) == names
+
+
 def test_report(results, tmp_path):
     write_report(results)
     table = results.with_suffix('.md').read_text().splitlines()
