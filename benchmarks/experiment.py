@@ -4,6 +4,7 @@
 Each finished run is appended to a results file and not repeated; one that was stopped resumes from
 its last checkpoint. Table and picture are redrawn after each run. Examples:
     python benchmarks/experiment.py CONFIG CONFIG --seeds 0 1 2 --jobs 2 --results runs.jsonl
+    python benchmarks/experiment.py CONFIG --checkpoint seed{seed}/last.pth --results runs.jsonl
     python benchmarks/experiment.py --results runs.jsonl --render
 """
 
@@ -43,7 +44,10 @@ CHILDREN: 'set[subprocess.Popen]' = set()
 
 @dataclass(frozen=True)
 class Job:
-    """One config, trained and tested with one seed."""
+    """One config, trained and tested with one seed; a checkpoint is only tested.
+
+    In the checkpoint's path, ``{seed}`` stands for the seed.
+    """
 
     config: Path
     seed: int
@@ -51,6 +55,7 @@ class Job:
     amp: bool
     folder: Path
     tta: bool = False
+    checkpoint: 'Optional[str]' = None
 
     def finished(
         self, metrics: 'Optional[dict[str, float]]' = None, train_s: Optional[float] = None
@@ -59,6 +64,8 @@ class Job:
         options = dict(option.split('=', 1) for option in self.options)
         if self.tta:
             options['tta'] = 'True'
+        if self.checkpoint:
+            options['checkpoint'] = '/'.join(Path(self.checkpoint).parts[-3:])
         machine = describe_machine() if metrics else {}
         return Run(self.config.stem, self.seed, options, self.amp, metrics or {}, train_s, machine)
 
@@ -96,6 +103,10 @@ def parse_args() -> Namespace:
     )
     parser.add_argument('--tta', action='store_true', help='test with the tta_model of the configs')
     parser.add_argument(
+        '--checkpoint',
+        help='train nothing, test this file with the configs; {seed} in its path is the seed',
+    )
+    parser.add_argument(
         '--render', action='store_true', help='only redraw table and picture from the results'
     )
     parser.add_argument(
@@ -119,10 +130,18 @@ def parse_args() -> Namespace:
                 f'{other} and {config} have one name, by which folders and results are told apart: '
                 'rename one'
             )
+    for seed in args.seeds if args.checkpoint else ():
+        if not Path(checkpoint_of(args.checkpoint, seed)).is_file():
+            parser.error(f'no checkpoint at {checkpoint_of(args.checkpoint, seed)}')
     for option in args.cfg_options:
         if '=' not in option:
             parser.error(f'--cfg-options takes KEY=VALUE, not {option}')
     return args
+
+
+def checkpoint_of(path: str, seed: int) -> str:
+    """The path of a seed's checkpoint."""
+    return path.replace('{seed}', str(seed))
 
 
 def jobs_of(args: Namespace) -> 'list[Job]':
@@ -131,6 +150,8 @@ def jobs_of(args: Namespace) -> 'list[Job]':
     # Runs with different options must not resume from each other's checkpoints.
     suffix = '-' + md5(' '.join(options).encode()).hexdigest()[:8] if options else ''
     suffix += '-amp' * args.amp
+    if args.checkpoint:
+        suffix += '-of-' + md5(args.checkpoint.encode()).hexdigest()[:8]
     jobs = [
         Job(
             config,
@@ -139,6 +160,7 @@ def jobs_of(args: Namespace) -> 'list[Job]':
             args.amp,
             args.work_dir / (config.stem + suffix) / f'seed{seed}',
             args.tta,
+            args.checkpoint,
         )
         for seed in args.seeds
         for config in args.configs
@@ -227,8 +249,12 @@ def train(job: Job, variables: 'dict[str, str]') -> float:
 
 
 def test(job: Job, variables: 'dict[str, str]') -> 'dict[str, float]':
-    """Test the last checkpoint."""
-    checkpoint = latest_checkpoint(str(job.folder))
+    """Test the checkpoint that is given, or else the last of the training."""
+    checkpoint: Optional[str]
+    if job.checkpoint:
+        checkpoint = checkpoint_of(job.checkpoint, job.seed)
+    else:
+        checkpoint = latest_checkpoint(str(job.folder))
     if checkpoint is None:
         raise RuntimeError(f'tools/train.py left no checkpoint in {job.folder}')
     folder = job.folder / 'test'
@@ -260,14 +286,14 @@ class Grid:
         self.stopped = False
 
     def run(self, job: Job) -> None:
-        """Train, test and report."""
+        """Train unless there is a checkpoint, test and report."""
         slot = self.slots.get()
         try:
             if self.stopped:
                 return
             variables = self.variables(slot)
-            train_s = train(job, variables)
-            run = job.finished(test(job, variables), round(train_s, 1))
+            train_s = None if job.checkpoint else round(train(job, variables), 1)
+            run = job.finished(test(job, variables), train_s)
         finally:
             self.slots.put(slot)
         with self.lock:

@@ -2,6 +2,7 @@
 
 import json
 from argparse import Namespace
+from pathlib import Path
 
 import pytest
 from experiment import Grid
@@ -46,6 +47,17 @@ def test_a_grid_is_run_once(mini_street, tmp_path):
     assert again['metrics'] == runs[1]['metrics']
     assert again['train_s'] > runs[1]['train_s']
 
+    # Its checkpoints are tested once more, without training.
+    (folder,) = {str(log.parents[1]) for log in logs}
+    only_test = [*grid[:9], '--results', tmp_path / 'tested.jsonl', '--checkpoint']
+    succeed(*only_test, folder + '/seed{seed}/epoch_1.pth', *OPTIONS, mini_street=mini_street)
+    tested = [json.loads(line) for line in (tmp_path / 'tested.jsonl').read_text().splitlines()]
+    by_seed = {run['seed']: run for run in tested}
+    assert [by_seed[run['seed']]['metrics'] for run in runs] == [run['metrics'] for run in runs]
+    assert {run['train_s'] for run in tested} == {None}
+    checkpoint = Path(folder).name + '/seed{seed}/epoch_1.pth'
+    assert {run['options']['checkpoint'] for run in tested} == {checkpoint}
+
 
 def test_what_fails_is_told(mini_street, tmp_path):
     process = call(
@@ -68,6 +80,10 @@ def test_what_fails_is_told(mini_street, tmp_path):
         (('none.py', '--results', 'r.jsonl'), 'no config at none.py'),
         ((UNIFORM, '--results', 'r.jsonl', '--jobs', 0), '--jobs must be at least 1'),
         ((UNIFORM, '--results', 'r.jsonl', '--cfg-options', 'a'), 'KEY=VALUE'),
+        (
+            (UNIFORM, '--results', 'r.jsonl', '--seeds', 0, 5, '--checkpoint', 'seed{seed}.pth'),
+            'no checkpoint at seed0.pth',
+        ),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
