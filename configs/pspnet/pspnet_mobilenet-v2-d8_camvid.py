@@ -21,7 +21,7 @@ model = dict(
         out_indices=(1, 2, 4, 6),
         norm_cfg=norm_cfg,
         # Its last convolution, which this one lacks, is left out; the log says so.
-        init_cfg=dict(type='Pretrained', checkpoint='data/weights/mobilenet_v2_mm.pth'),
+        init_cfg=dict(type='Pretrained', checkpoint='data/weights/mobilenet_v2_mmseg.pth'),
     ),
     decode_head=dict(in_channels=320, channels=128, num_classes=11, norm_cfg=norm_cfg),
     auxiliary_head=dict(in_channels=96, channels=64, num_classes=11, norm_cfg=norm_cfg),
