@@ -20,7 +20,8 @@ model = dict(
         dilations=(1, 1, 1, 2, 2, 4, 4),
         out_indices=(1, 2, 4, 6),
         norm_cfg=norm_cfg,
-        # Its last convolution, which this one lacks, is left out; the log says so.
+        # With mmseg's names of layers: see configs/README.md. Its last convolution, which this
+        # backbone lacks, is left out; the log says so.
         init_cfg=dict(type='Pretrained', checkpoint='data/weights/mobilenet_v2_mmseg.pth'),
     ),
     decode_head=dict(in_channels=320, channels=128, num_classes=11, norm_cfg=norm_cfg),
